@@ -1,0 +1,87 @@
+"""The third stage: what an attributed quote does."""
+
+from collections.abc import Sequence
+
+import torch
+
+from stance.network import Decoding, StanceNetwork
+from stance.quotes import TokenQuote
+from stance.runtime import Reading
+from stance.types import AttributedQuote, Claim, Stance
+
+# A quote as the stance head sees it: its own tokens, and this many around it and its attribution.
+REGION = 128
+_AROUND = 16
+_CONTENT_HEAD, _CONTENT_TAIL, _CUE, _SOURCE = 56, 24, 8, 12
+
+
+# Quotes judged at once; bounds the memory of an article with very many.
+_AT_ONCE = 64
+
+
+def classify(
+    attributed: Sequence[AttributedQuote], quotes: Sequence[TokenQuote], reading: Reading, network: StanceNetwork
+) -> list[Claim]:
+    """Judge what each attributed quote does; `quotes` are the same in tokens, in the same order."""
+    probabilities = stance_probabilities(quotes, reading, network)
+    decoding = network.config.decoding
+    return [Claim(quote, *decide(p, decoding), p) for quote, p in zip(attributed, probabilities, strict=True)]
+
+
+@torch.inference_mode()
+def stance_probabilities(
+    quotes: Sequence[TokenQuote], reading: Reading, network: StanceNetwork
+) -> list[dict[Stance, float]]:
+    """Give the calibrated probability of each stance for each quote, in the order of `Stance`."""
+    result = []
+    device = reading.vectors.device
+    for start in range(0, len(quotes), _AT_ONCE):
+        chosen = [region(quote, len(reading.tokens)) for quote in quotes[start : start + _AT_ONCE]]
+        # Always the full width: a shorter one would change the last bits with the neighbours.
+        tokens = torch.full((len(chosen), REGION), -1)
+        roles = torch.zeros(len(chosen), REGION, 3)
+        for i, row in enumerate(chosen):
+            tokens[i, : len(row)] = torch.tensor([token for token, _ in row])
+            roles[i, : len(row)] = torch.tensor([role for _, role in row], dtype=torch.float)
+        logits = (
+            network.stance(reading.vectors, tokens.to(device), roles.to(device)) / network.config.decoding.temperature
+        )
+        result += [dict(zip(Stance, row, strict=True)) for row in logits.double().softmax(-1).tolist()]
+    return result
+
+
+def decide(probabilities: dict[Stance, float], decoding: Decoding) -> tuple[Stance, Stance | None]:
+    """Choose the stance and, where another than "other" is likely enough beside it, the second one."""
+    weight = dict(zip(Stance, decoding.stance_weight, strict=True))
+    stance = max(Stance, key=lambda label: probabilities[label] * weight[label])
+    rest = [label for label in Stance if label not in (stance, Stance.OTHER)]
+    second = max(rest, key=lambda label: probabilities[label])
+    likely = stance is not Stance.OTHER and probabilities[second] >= decoding.second
+    return stance, second if likely else None
+
+
+def region(quote: TokenQuote, count: int) -> list[tuple[int, tuple[int, int, int]]]:
+    """Choose the tokens from which a quote is judged, in order, each with its roles.
+
+    Long contents keep their beginning and end. Context fills what is left, nearest first.
+
+    Args:
+        quote: The quote, in tokens of its article.
+        count: Number of tokens of the article.
+
+    Returns:
+        At most `REGION` pairs of token index and (content, cue, source), each 0 or 1.
+    """
+    content = [t for start, end in quote.content for t in range(start, end)]
+    if len(content) > _CONTENT_HEAD + _CONTENT_TAIL:
+        content = content[:_CONTENT_HEAD] + content[-_CONTENT_TAIL:]
+    cue = list(range(*quote.cue))[:_CUE] if quote.cue else []
+    source = list(range(*quote.source))[:_SOURCE] if quote.source else []
+    chosen = {*content, *cue, *source}
+    for distance in range(1, _AROUND + 1):
+        for edge in ((min(content), max(content)), (min(cue), max(cue))) if cue else ((min(content), max(content)),):
+            for token in (edge[0] - distance, edge[1] + distance):
+                if 0 <= token < count and len(chosen) < REGION:
+                    chosen.add(token)
+    contents, cues, sources = set(content), set(cue), set(source)
+    return [(t, (int(t in contents), int(t in cues), int(t in sources))) for t in sorted(chosen)]

@@ -1,0 +1,59 @@
+"""Validated settings of a run, from a YAML file and the command line."""
+
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from stance.errors import ConfigError
+
+_Settings = TypeVar("_Settings", bound=BaseModel)
+
+
+class RunConfig(BaseModel):
+    """Settings of `stance run` and `stance classify`.
+
+    Attributes:
+        model: A model folder; None is the model that ships.
+        device: `auto` takes a GPU where there is one.
+        batch_size: Windows that the network reads at once.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: Path | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    batch_size: int = Field(16, ge=1)
+
+
+def load_config(kind: type[_Settings], path: Path | None, **changes: Any) -> _Settings:
+    """Read settings from a YAML file; `changes` win over it, except where they are None.
+
+    Raises:
+        ConfigError: A file that cannot be read, an unknown key, a value out of range; the message names
+            the file, the key, what was found and what was expected.
+    """
+    settings: Any = {}
+    if path is not None:
+        try:
+            settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ConfigError(f"{path}: cannot be read: {error}") from error
+        if not isinstance(settings, dict):
+            raise ConfigError(f"{path}: found a {type(settings).__name__}, expected keys with values")
+    try:
+        return kind.model_validate(settings | {key: value for key, value in changes.items() if value is not None})
+    except ValidationError as error:
+        known = ", ".join(kind.model_fields)
+        raise ConfigError("; ".join(_problem(path, dict(e), known) for e in error.errors())) from error
+
+
+def _problem(path: Path | None, error: dict[str, Any], known: str) -> str:
+    where = f"{path}: " if path else ""
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        return f"{where}unknown key {key!r}, expected one of {known}"
+    if error["type"] == "missing":
+        return f"{where}{key!r} is missing"
+    return f"{where}{key} is {error['input']!r}: {error['msg']}"

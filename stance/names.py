@@ -1,0 +1,152 @@
+"""Names in a text: mentions of people and bodies, found by their capitals, and how names compare."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from stance.types import Span
+
+# Words that stand before a name without belonging to it; the annotation guidelines drop them.
+TITLES = frozenset(
+    "mr mrs ms miss mx dr sir dame lord lady baron baroness president minister secretary senator sen rep reps "
+    "sens representative governor gov spokesman spokeswoman spokesperson professor prof chancellor mp cllr "
+    "councillor pc sgt sergeant det detective inspector insp superintendent supt captain capt colonel col "
+    "lieutenant lt corporal cpl admiral judge congressman congresswoman chairman chairwoman chief king queen "
+    "prince princess pope cardinal rev reverend bishop archbishop imam rabbi sheriff mayor ambassador coach "
+    "manager premier commissioner director candidate nominee activist lawyer analyst author actor actress striker "
+    "leader ceo mep congressional".split()
+)
+# Titles only beside another title: "Foreign Minister", but "Foreign Ministry".
+_QUALIFIERS = frozenset(
+    "foreign home shadow prime vice deputy former ex acting attorney general gen major maj justice press first "
+    "father republican democratic democrat labour conservative lib dem tory defence defense interior finance "
+    "planning health education culture transport state chief senior junior then high assistant police officer".split()
+)
+_ARTICLES = frozenset(["the", "a", "an"])
+# Capitalised only because a sentence begins.
+_STARTERS = frozenset(
+    "the a an this that these those there here it he she they we you i his her their our my your its but and or "
+    "so if when while as at in on for from with by to of after before since until although though because however "
+    "yet still also even only just now then today yesterday tomorrow last next one two three four five six seven "
+    "eight nine ten some many most few several all both each every no not nor neither either another other others "
+    "what who whom whose why how where which once again more less than such according asked speaking meanwhile "
+    "earlier later instead despite during over under between among about against without within through across "
+    "behind beyond near off out up down into onto upon let do does did is are was were be been being has have had "
+    "will would can could should may might must shall please yes oh well perhaps maybe indeed thus hence "
+    "therefore moreover further furthermore additionally nevertheless nonetheless critics officials police "
+    "experts analysts sources supporters opponents lawyers prosecutors people residents reporters voters "
+    "witnesses researchers scientists campaigners asked image photo read also subscribe sign share follow click".split()
+)
+_DAYS = frozenset(
+    "monday tuesday wednesday thursday friday saturday sunday january february march april may june july august "
+    "september october november december mon tue wed thu fri sat sun jan feb mar apr jun jul aug sept oct nov dec".split()
+)
+PRONOUNS = frozenset(
+    "he she they we i you it him her them us me who whom his hers their theirs himself herself themselves this "
+    "that these those one ones both others another some many most all".split()
+)
+_WORD = r"(?:[^\W\d_a-zß-öø-ÿ]\.(?!\w)|[^\W\d_a-zß-öø-ÿ](?:[\w’'.&-]*[\w])?)"
+_LINK = r"(?:of the|of|for the|for|de la|de|van der|van|von|bin|al|el|da|di|du)[ ]"
+_MENTION = re.compile(rf"(?<!\w)(?:{_WORD})(?:(?:[ \u00a0]|-)(?:{_LINK})?(?:{_WORD}))*")
+_POSSESSIVE = re.compile(r"['’]s?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """One mention of a name: the words that make up the name, and where they stand."""
+
+    name: str
+    span: Span
+
+
+def name_words(name: str) -> tuple[str, ...]:
+    """Give the words by which a name is known: lower case, without titles, articles or possessive."""
+    found = re.findall(r"\w+", re.sub(r"['’]s\b", "", name.lower()))
+    return tuple(word for word in found if word not in TITLES | _QUALIFIERS | _ARTICLES) or tuple(found)
+
+
+def tidy_name(words: str) -> str:
+    """Drop what the guidelines drop from a source's words: titles, articles, a trailing possessive, edges."""
+    name = _POSSESSIVE.sub("", " ".join(words.split()).strip(" ,;:.-–—\"“”'‘’()")) or words
+    parts = name.split(" ")
+    if len(parts) > 1 and _bare(parts[0]) in _ARTICLES:
+        parts.pop(0)
+    return " ".join(parts[_titles(parts) :])
+
+
+def mentions(text: str) -> list[Mention]:
+    """Find the names in a text by their capitals, in order, titles left out.
+
+    A word that is capitalised only because its sentence begins is dropped where it is a function word or
+    stands in lower case elsewhere in the text.
+    """
+    lower = set(re.findall(r"(?<![\w])[a-zß-öø-ÿ][\w’'-]*", text))
+    found = []
+    for match in _MENTION.finditer(text):
+        words = [(m.start() + match.start(), m.end() + match.start()) for m in re.finditer(r"[^ \u00a0]+", match[0])]
+        for part in _at_titles(text, words):
+            span = _trim(text, part, lower)
+            if span is not None:
+                found.append(Mention(" ".join(text[span.start : span.end].split()), span))
+    return found
+
+
+def _titles(parts: list[str]) -> int:
+    """Count the words before a name that are titles; the last word is always the name."""
+    count = 0
+    for i, part in enumerate(parts[:-1]):
+        if _bare(part) in TITLES and parts[i + 1][:1].isupper():
+            count = i + 1
+        elif _bare(part) not in _QUALIFIERS:
+            break
+    return count
+
+
+def _at_titles(text: str, words: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    """Cut capitalised words at a title or after a possessive: "Homeland Security Secretary | Jane Doe"."""
+    part: list[tuple[int, int]] = []
+    for i, word in enumerate(words):
+        title = _bare(text[slice(*word)]) in TITLES and i + 1 < len(words) and text[words[i + 1][0]].isupper()
+        if part and title:
+            yield part
+            part = []
+        elif re.search(r"['’]s$", text[slice(*word)]):
+            yield [*part, word]
+            part = []
+        else:
+            part.append(word)
+    if part:
+        yield part
+
+
+def _trim(text: str, words: list[tuple[int, int]], lower: set[str]) -> Span | None:
+    words = words[_titles([text[slice(*word)] for word in words]) :]
+    while words:
+        word = _bare(text[slice(*words[0])])
+        sentence_start = _starts_sentence(text, words[0][0])
+        function = word in _STARTERS and (sentence_start or word in _ARTICLES)
+        if not (word in _DAYS | PRONOUNS or function or (sentence_start and word in lower)):
+            break
+        words = words[1:]
+        while words and text[words[0][0]].islower():
+            words = words[1:]
+        words = words[_titles([text[slice(*word)] for word in words]) :]
+    while words and (_bare(text[slice(*words[-1])]) in _DAYS or text[words[-1][0]].islower()):
+        words = words[:-1]
+    if not words or (len(words) == 1 and _bare(text[slice(*words[0])]) in TITLES):
+        return None
+    start, end = words[0][0], words[-1][1]
+    possessive = _POSSESSIVE.search(text[start:end])
+    if possessive is not None:
+        end = start + possessive.start()
+    return Span(start, end) if end - start > 1 else None
+
+
+def _starts_sentence(text: str, at: int) -> bool:
+    before = text[max(0, at - 8) : at].rstrip(" \t\"“‘'(«")
+    return not before or before[-1] in ".!?:\n\r…”"
+
+
+def _bare(word: str) -> str:
+    word = re.sub(r"['’]s$", "", word)
+    return word.strip(".,;:'’\"").lower()

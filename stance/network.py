@@ -1,0 +1,308 @@
+"""The network: one encoder reads each window once, small heads answer for every stage.
+
+Heads work on an article's matrix of token vectors `(tokens, hidden)`, stitched together from its windows.
+The links follow the pointer idea of Vinyals et al. 2015 (https://arxiv.org/abs/1506.03134); the rest is
+plain token tagging and small transformer layers.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel
+
+from stance.errors import ModelError
+from stance.types import Stance
+from stance.windows import SHAPES
+
+# A content inside another content (a quote in a quote) has a layer of tags of its own.
+ROLES = ("source", "cue", "content", "inner")
+OUTSIDE, BEGIN, INSIDE = range(3)
+MODEL_FORMAT = "stance-network-1"
+WEIGHTS, CONFIG, TOKENIZER = "model.safetensors", "config.json", "tokenizer.json"
+_QUOTE_ROLES = 3  # content, cue, source, as the stance head sees them
+_DISTANCES = 32
+
+
+class Decoding(BaseModel):
+    """Constants between the network's logits and the values that come out.
+
+    Attributes:
+        span_cost: Price of a span in log-probability, by role in the order of `ROLES`; more finds fewer.
+        outside_bias: Added to the log-probability of "outside" at each word, by role; less finds longer spans.
+        temperature: Divides the stance logits (Guo et al. 2017, https://arxiv.org/abs/1706.04599).
+        stance_weight: Multiplies the probabilities before the choice of the label, in the order of
+            `Stance`; the probabilities themselves stay as they are.
+        second: Least probability of a second stance.
+        speaker: Least probability of an antecedent; below it the speaker is null.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    span_cost: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    outside_bias: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    temperature: float = Field(1.0, gt=0)
+    stance_weight: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
+    second: float = Field(0.3, ge=0, le=1)
+    speaker: float = Field(0.5, ge=0, le=1)
+
+
+class NetworkConfig(BaseModel):
+    """The shape of a network and the decoding constants that were tuned with it; `config.json`.
+
+    Attributes:
+        encoder: Configuration of the Hugging Face encoder.
+        window: Most tokens of a window, without the two special tokens.
+        overlap: Tokens that neighbouring windows share.
+        link_size: Width of the link vectors.
+        reader_size, reader_layers: Width and number of the layers that read a quote's token vectors for
+            its stance; no layers leaves the pooled vectors alone.
+        pooled: Whether pooled vectors of content, cue and source judge the stance too.
+        decoding: Thresholds; see `Decoding`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: str = MODEL_FORMAT
+    name: str = "unnamed"
+    encoder: dict[str, Any]
+    window: int = Field(254, ge=16)
+    overlap: int = Field(64, ge=0)
+    link_size: int = Field(128, ge=1)
+    reader_size: int = Field(256, ge=1)
+    reader_layers: int = Field(2, ge=0)
+    pooled: bool = True
+    decoding: Decoding = Decoding()
+
+
+class Pointer(nn.Module):
+    """Scores tokens as the other end of a link that starts at a span, and "none" beside them."""
+
+    def __init__(self, hidden: int, size: int, parts: int) -> None:
+        super().__init__()
+        self.query = nn.Sequential(nn.Linear(parts * hidden, size), nn.GELU(), nn.Dropout(0.1), nn.Linear(size, size))
+        self.key = nn.Linear(hidden, size)
+        self.distance = nn.Embedding(2 * _DISTANCES, 1)
+        self.none = nn.Linear(size, 1)
+        nn.init.zeros_(self.distance.weight)
+
+    def forward(self, query: Tensor, vectors: Tensor, candidates: Tensor, distances: Tensor) -> Tensor:
+        """Score candidates.
+
+        Args:
+            query: `(spans, parts * hidden)`.
+            vectors: `(tokens, hidden)`.
+            candidates: Token indices `(spans, candidates)`, -1 where there is none.
+            distances: Signed token distance of each candidate, `(spans, candidates)`.
+
+        Returns:
+            Logits `(spans, candidates + 1)`, the last for "none".
+        """
+        query = self.query(query)
+        keys = self.key(vectors)[candidates.clamp(min=0)]
+        scores = torch.einsum("sp,scp->sc", query, keys) / query.shape[-1] ** 0.5
+        scores = scores + self.distance(_bucket(distances)).squeeze(-1)
+        scores = scores.float().masked_fill(candidates < 0, -1e4)
+        return torch.cat([scores, self.none(query).float()], dim=1)
+
+
+class StanceHead(nn.Module):
+    """Judges quotes from token vectors: pooled vectors, small layers that read the quote, or both.
+
+    Where there are both their logits are averaged; `parts` keeps them apart for measuring.
+    """
+
+    def __init__(self, hidden: int, size: int, layers: int, pooled: bool) -> None:
+        super().__init__()
+        labels = len(Stance)
+        self.pooled = (
+            nn.Sequential(nn.Linear(4 * hidden, size), nn.GELU(), nn.Dropout(0.2), nn.Linear(size, labels))
+            if pooled
+            else None
+        )
+        self.reader = None
+        if layers:
+            self.down = nn.Linear(hidden, size)
+            self.roles = nn.Linear(_QUOTE_ROLES, size, bias=False)
+            layer = nn.TransformerEncoderLayer(
+                size, size // 64, 2 * size, 0.1, "gelu", batch_first=True, norm_first=True
+            )
+            layer.self_attn.dropout = 0.0
+            self.reader = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+            self.norm = nn.LayerNorm(2 * size)
+            self.out = nn.Linear(2 * size, labels)
+
+    def parts(self, vectors: Tensor, region: Tensor, roles: Tensor) -> list[Tensor]:
+        """Give the logits of each part.
+
+        Args:
+            vectors: `(tokens, hidden)`.
+            region: Tokens around and in each quote, `(quotes, region)`, -1 where there is none.
+            roles: Whether each is content, cue, source: `(quotes, region, 3)` of 0 and 1.
+
+        Returns:
+            For the pooled vectors, then the reader, logits `(quotes, 4)`.
+        """
+        read = vectors[region.clamp(min=0)]
+        roles = roles.to(read.dtype)
+        content = roles[..., 0]
+        logits = []
+        if self.pooled is not None:
+            means = [_mean(read, roles[..., i]) for i in range(_QUOTE_ROLES)]
+            peak = read.masked_fill(content[..., None] == 0, -1e4).amax(dim=1)
+            logits.append(self.pooled(torch.cat([*means, peak], dim=-1)).float())
+        if self.reader is not None:
+            read = self.down(read) + self.roles(roles)
+            read = self.reader(read, src_key_padding_mask=region < 0)
+            attributing = (roles[..., 1] + roles[..., 2]).clamp(max=1)
+            logits.append(self.out(self.norm(torch.cat([_mean(read, content), _mean(read, attributing)], -1))).float())
+        return logits
+
+    def forward(self, vectors: Tensor, region: Tensor, roles: Tensor) -> Tensor:
+        """Give the mean logits of the parts, `(quotes, 4)`; arguments as for `parts`."""
+        return torch.stack(self.parts(vectors, region, roles)).mean(0)
+
+
+class StanceNetwork(nn.Module):
+    """Encoder and heads. Shapes are given with each method; no state but the weights."""
+
+    def __init__(self, config: NetworkConfig, encoder: Any = None) -> None:
+        """Build a network; without `encoder` one with random weights from `config.encoder`."""
+        super().__init__()
+        self.config = config
+        if encoder is None:
+            settings = dict(config.encoder)
+            encoder = AutoModel.from_config(AutoConfig.for_model(settings.pop("model_type"), **settings))
+        # The pooler answers for sentence pairs; nothing here reads it.
+        if getattr(encoder, "pooler", None) is not None:
+            encoder.pooler = None
+        self.encoder = encoder
+        hidden = int(encoder.config.hidden_size)
+        self.shape = nn.Embedding(SHAPES, hidden)
+        nn.init.zeros_(self.shape.weight)
+        self.dropout = nn.Dropout(0.1)
+        self.tagger = nn.Linear(hidden, len(ROLES) * 3)
+        self.cue = Pointer(hidden, config.link_size, 3)
+        self.source = Pointer(hidden, config.link_size, 4)
+        self.antecedent = Pointer(hidden, config.link_size, 3)
+        self.stance = StanceHead(hidden, config.reader_size, config.reader_layers, config.pooled)
+
+    def encode(self, ids: Tensor, shapes: Tensor, mask: Tensor) -> Tensor:
+        """Read windows: ids, shapes and mask `(windows, length)`, vectors `(windows, length, hidden)`."""
+        embedded = self.encoder.get_input_embeddings()(ids) + self.shape(shapes)
+        vectors: Tensor = self.dropout(self.encoder(inputs_embeds=embedded, attention_mask=mask).last_hidden_state)
+        return vectors
+
+    def tag(self, vectors: Tensor) -> Tensor:
+        """Give the logits of outside, begin, inside for each role: `(tokens, roles, 3)`."""
+        logits: Tensor = self.tagger(vectors).float()
+        return logits.reshape(-1, len(ROLES), 3)
+
+    def link_cue(self, vectors: Tensor, contents: Tensor, candidates: Tensor) -> Tensor:
+        """Score cues for content spans `(spans, 2)`: logits `(spans, candidates + 1)`, last "none"."""
+        logits: Tensor = self.cue(span_vectors(vectors, contents), vectors, candidates, _gap(candidates, contents))
+        return logits
+
+    def link_source(self, vectors: Tensor, contents: Tensor, cues: Tensor, candidates: Tensor) -> Tensor:
+        """Score sources for contents `(spans, 2)` with the first token of their cues `(spans,)`, -1 for none."""
+        at_cue = vectors[cues.clamp(min=0)] * (cues >= 0)[:, None]
+        query = torch.cat([span_vectors(vectors, contents), at_cue], dim=-1)
+        origin = torch.where((cues >= 0)[:, None], cues[:, None], contents)
+        logits: Tensor = self.source(query, vectors, candidates, _gap(candidates, origin))
+        return logits
+
+    def link_antecedent(self, vectors: Tensor, spans: Tensor, candidates: Tensor) -> Tensor:
+        """Score name mentions as what a source's words `(spans, 2)` stand for, last "none of them"."""
+        logits: Tensor = self.antecedent(span_vectors(vectors, spans), vectors, candidates, _gap(candidates, spans))
+        return logits
+
+
+def span_vectors(vectors: Tensor, spans: Tensor) -> Tensor:
+    """Give first, last and mean vector of token spans `(spans, 2)`: `(spans, 3 * hidden)`."""
+    first, last = spans[:, 0], spans[:, 1] - 1
+    # Means by running sums: one pass whatever the lengths; in float32, or long sums lose digits.
+    sums = torch.cat([vectors.new_zeros(1, vectors.shape[1], dtype=torch.float32), vectors.float().cumsum(0)])
+    mean = (sums[spans[:, 1]] - sums[first]) / (spans[:, 1] - first)[:, None]
+    return torch.cat([vectors[first], vectors[last], mean.to(vectors.dtype)], dim=-1)
+
+
+def load_network(folder: Path) -> tuple[StanceNetwork, Tokenizer]:
+    """Load a model folder (`model.safetensors`, `config.json`, `tokenizer.json`), on the CPU in float32.
+
+    Raises:
+        ModelError: A missing or foreign file; the message names it.
+    """
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: no such model folder, expected one with {WEIGHTS}, {CONFIG} and {TOKENIZER}")
+    for name in (WEIGHTS, CONFIG, TOKENIZER):
+        if not (folder / name).is_file():
+            raise ModelError(
+                f"{folder / name}: missing, expected a model folder with {WEIGHTS}, {CONFIG} and {TOKENIZER}"
+            )
+    try:
+        settings = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        found = settings.get("format") if isinstance(settings, dict) else None
+        if found != MODEL_FORMAT:
+            raise ModelError(f"{folder / CONFIG}: format is {found!r}, expected {MODEL_FORMAT!r}: not a stance model")
+        config = NetworkConfig.model_validate(settings)
+        network = StanceNetwork(config)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{folder / CONFIG}: {_first_line(error)}") from error
+    try:
+        weights = {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS).items()}
+        network.load_state_dict(weights)
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise ModelError(f"{folder / WEIGHTS}: weights do not fit {CONFIG}: {_first_line(error)}") from error
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    except Exception as error:  # the library raises bare Exception
+        raise ModelError(f"{folder / TOKENIZER}: not a tokenizer: {_first_line(error)}") from error
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return network.eval(), tokenizer
+
+
+def save_network(network: StanceNetwork, tokenizer: Tokenizer, folder: Path) -> None:
+    """Write a model folder; weights in half precision, without training state."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: tensor.detach().cpu().half().contiguous() for name, tensor in network.state_dict().items()}
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    write_config(network.config, folder)
+    tokenizer.save(str(folder / TOKENIZER))
+
+
+def write_config(config: NetworkConfig, folder: Path) -> None:
+    """Write `config.json` of a model folder."""
+    (folder / CONFIG).write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+    return " ".join(str(error).split())[:300]
+
+
+def _mean(read: Tensor, weights: Tensor) -> Tensor:
+    total = weights.sum(dim=1, keepdim=True).clamp(min=1)
+    return (read * weights[..., None]).sum(dim=1) / total
+
+
+def _gap(candidates: Tensor, spans: Tensor) -> Tensor:
+    """Signed distance of candidates to spans (negative before, positive after, 0 inside)."""
+    before = candidates - spans[:, :1]
+    after = candidates - (spans[:, -1:] - int(spans.shape[1] > 1))
+    return torch.where(before < 0, before, torch.where(after > 0, after, 0))
+
+
+def _bucket(distance: Tensor) -> Tensor:
+    """Exact up to 8, then logarithmic; the sign picks the half."""
+    size = distance.abs().float()
+    coarse = 8 + (size.clamp(min=8) / 8).log2() * 3
+    bucket = torch.where(size < 8, size, coarse).long().clamp(max=_DISTANCES - 1)
+    return bucket + _DISTANCES * (distance < 0)

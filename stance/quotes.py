@@ -1,0 +1,292 @@
+"""The first stage: from the network's tags and links to quotes."""
+
+import bisect
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from stance.marks import QUOTATION_MARKS, quoted_spans
+from stance.network import BEGIN, INSIDE, OUTSIDE, ROLES, Decoding, StanceNetwork
+from stance.runtime import Reading
+from stance.types import Kind, Quote, Span
+from stance.windows import Tokens
+
+TokenSpan = tuple[int, int]
+
+# Links are learned and decoded within this many tokens of the content or cue.
+REACH = 96
+_FINAL = ".!?…,"
+_LONGEST_GAP_WORDS = 20
+_SENTENCE_END = re.compile(r"[.!?][”’\"']?\s+\S")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenQuote:
+    """A quote in token indices of its article, ends exclusive."""
+
+    content: tuple[TokenSpan, ...]
+    cue: TokenSpan | None
+    source: TokenSpan | None
+
+
+def token_quotes(reading: Reading, network: StanceNetwork, text: str) -> list[TokenQuote]:
+    """Decode the quotes of an article, in reading order.
+
+    Neighbouring contents that point to one cue are one quote: that is how a quote broken by "he said" comes
+    together.
+    """
+    spans = tag_spans(reading.tags, word_starts(text, reading.tokens), network.config.decoding)
+    spans = {role: [t for span in found if (t := _bare(span, reading.tokens, text))] for role, found in spans.items()}
+    contents = sorted({*spans["content"], *spans["inner"]})
+    if not contents:
+        return []
+    cues = _link_cues(reading, network, contents, spans["cue"])
+    parts = _join(contents, cues, sorted([*spans["cue"], *spans["source"]]), reading.tokens, text)
+    first = [part[0] for part, _ in parts]
+    linked = [cue for _, cue in parts]
+    sources = _link_sources(reading, network, first, linked, spans["source"])
+    return [TokenQuote(tuple(part), cue, source) for (part, cue), source in zip(parts, sources, strict=True)]
+
+
+def _join(
+    contents: Sequence[TokenSpan],
+    cues: Sequence[TokenSpan | None],
+    attributing: Sequence[TokenSpan],
+    tokens: Tokens,
+    text: str,
+) -> list[tuple[list[TokenSpan], TokenSpan | None]]:
+    """Put contents of one cue together, where the words between them allow it."""
+    parts: list[tuple[list[TokenSpan], TokenSpan | None]] = []
+    last: dict[TokenSpan, list[TokenSpan]] = {}
+    for content, cue in zip(contents, cues, strict=True):
+        part = last.get(cue) if cue is not None else None
+        if part is not None and _one_quote(part[-1], content, attributing, tokens, text):
+            part.append(content)
+            continue
+        part = [content]
+        parts.append((part, cue))
+        if cue is not None:
+            last[cue] = part
+    return parts
+
+
+def _one_quote(left: TokenSpan, right: TokenSpan, attributing: Sequence[TokenSpan], tokens: Tokens, text: str) -> bool:
+    """Whether two contents of one cue are one quote.
+
+    In PolNeAR's training articles 97% of the gaps inside a quote are under 20 words, and hold its cue or
+    source, or at least no end of a sentence.
+    """
+    gap = text[tokens.ends[left[1] - 1] : tokens.starts[right[0]]]
+    if right[0] < left[1] or len(gap.split()) >= _LONGEST_GAP_WORDS:
+        return False
+    at = bisect.bisect_left(attributing, (left[1], 0))
+    attributed = at < len(attributing) and attributing[at][0] < right[0]
+    return attributed or _SENTENCE_END.search(gap.strip()) is None
+
+
+def tag_spans(tags: np.ndarray, words: np.ndarray, decoding: Decoding) -> dict[str, list[TokenSpan]]:
+    """Read spans off the tag logits: the best sequence of outside, begin, inside over whole words.
+
+    Args:
+        tags: Logits `(tokens, roles, 3)`.
+        words: First token of each word, `(words,)`, from `word_starts`.
+        decoding: The price of a span and of a word outside, by role.
+
+    Returns:
+        For each role its spans in order and without overlap.
+    """
+    if not len(words):
+        return {role: [] for role in ROLES}
+    best = _viterbi(_word_scores(tags, words), np.asarray(decoding.span_cost), np.asarray(decoding.outside_bias))
+    ends = np.append(words, len(tags))
+    return {
+        role: [(int(words[first]), int(ends[last])) for first, last in _spans(best[:, k])]
+        for k, role in enumerate(ROLES)
+    }
+
+
+def word_starts(text: str, tokens: Tokens) -> np.ndarray:
+    """Give the first token of each word: pieces of one word, apostrophes and inner hyphens stay together."""
+    starts = []
+    previous = -1
+    for i, (start, end) in enumerate(zip(tokens.starts.tolist(), tokens.ends.tolist(), strict=True)):
+        if start != previous or not (_glues(text, start - 1) and _glues(text, start)):
+            starts.append(i)
+        previous = end
+    return np.asarray(starts, dtype=np.int64)
+
+
+def _glues(text: str, at: int) -> bool:
+    """Whether a character belongs to a word: a letter or digit, or what joins two of them ("it’s", "12.5")."""
+    if text[at].isalnum():
+        return True
+    joins = text[at] in "'’-.,&" and 0 < at < len(text) - 1
+    return joins and text[at - 1].isalnum() and text[at + 1].isalnum()
+
+
+def _word_scores(tags: np.ndarray, words: np.ndarray) -> np.ndarray:
+    """Log-probabilities of outside, begin, inside for whole words, `(words, roles, 3)`: means over their tokens."""
+    scores = tags - np.logaddexp.reduce(tags, axis=-1, keepdims=True)
+    first = scores[words, :, BEGIN]
+    begun = scores[..., INSIDE].copy()
+    begun[words] = first
+    by_word = np.concatenate([scores[..., [OUTSIDE]], begun[..., None], scores[..., [INSIDE]]], axis=-1)
+    counts = np.diff(np.append(words, len(tags)))[:, None, None]
+    means: np.ndarray = np.add.reduceat(by_word, words, axis=0) / counts
+    return means
+
+
+def _viterbi(scores: np.ndarray, span_cost: np.ndarray, outside_bias: np.ndarray) -> np.ndarray:
+    """Best labels `(words, roles)`; a span may not go on where none has begun."""
+    scores = scores.copy()
+    scores[..., OUTSIDE] += outside_bias
+    scores[..., BEGIN] -= span_cost
+    back = np.zeros(scores.shape, dtype=np.int8)
+    state = scores[0].copy()
+    state[:, INSIDE] = -np.inf
+    for at in range(1, len(scores)):
+        into = state.argmax(-1)  # outside and begin may follow anything
+        best = np.take_along_axis(state, into[:, None], -1)[:, 0]
+        go_on = BEGIN + (state[:, INSIDE] > state[:, BEGIN])
+        back[at, :, OUTSIDE] = back[at, :, BEGIN] = into
+        back[at, :, INSIDE] = go_on
+        state = scores[at] + np.stack([best, best, state[:, BEGIN:].max(-1)], -1)
+    labels = np.zeros(scores.shape[:2], dtype=np.int8)
+    labels[-1] = state.argmax(-1)
+    for at in range(len(scores) - 1, 0, -1):
+        labels[at - 1] = np.take_along_axis(back[at], labels[at][:, None], -1)[:, 0]
+    return labels
+
+
+def locate(quotes: Iterable[TokenQuote], reading: Reading, text: str) -> list[Quote]:
+    """Give token quotes as spans of the text, quotation marks and final punctuation made whole."""
+    quoted = quoted_spans(text)
+    tokens = reading.tokens
+    located = []
+    for quote in quotes:
+        content = tuple(_whole(tokens.span(*span), text, quoted) for span in quote.content)
+        cue = tokens.span(*quote.cue) if quote.cue else None
+        source = tokens.span(*quote.source) if quote.source else None
+        located.append(Quote(content, cue, source, kind(content, text, quoted)))
+    return located
+
+
+def kind(content: Sequence[Span], text: str, quoted: Sequence[Span]) -> Kind:
+    """Tell direct from indirect and mixed by how much of the content stands inside quotation marks."""
+    letters = inside = 0
+    for start, end in content:
+        near = [span for span in quoted if span.start < end and start < span.end]
+        for at in range(start, end):
+            if text[at].isalnum():
+                letters += 1
+                inside += any(span.start < at < span.end for span in near)
+    if not inside:
+        return Kind.INDIRECT
+    return Kind.DIRECT if inside == letters else Kind.MIXED
+
+
+def _bare(span: TokenSpan, tokens: Tokens, text: str) -> TokenSpan | None:
+    """Strip tokens without a letter, digit or symbol of value from both ends."""
+    first, last = span
+    while first < last and not _worth(text[tokens.starts[first] : tokens.ends[first]]):
+        first += 1
+    while first < last and not _worth(text[tokens.starts[last - 1] : tokens.ends[last - 1]]):
+        last -= 1
+    return (first, last) if first < last else None
+
+
+def _worth(word: str) -> bool:
+    return any(not c.isspace() and c not in "\"'“”‘’«»„,.;:!?…–—-" for c in word)
+
+
+def _spans(best: np.ndarray) -> list[TokenSpan]:
+    spans: list[TokenSpan] = []
+    start: int | None = None
+    end = 0
+    for at in np.flatnonzero(best != OUTSIDE).tolist():
+        if start is not None and (at > end or best[at] == BEGIN):
+            spans.append((start, end))
+            start = None
+        if start is None:
+            start = at
+        end = at + 1
+    if start is not None:
+        spans.append((start, end))
+    return spans
+
+
+@torch.inference_mode()
+def _link_cues(
+    reading: Reading, network: StanceNetwork, contents: Sequence[TokenSpan], cues: Sequence[TokenSpan]
+) -> list[TokenSpan | None]:
+    if not cues:
+        return [None] * len(contents)
+    device = reading.vectors.device
+    near = [_near(content, cues, inside=False) for content in contents]
+    logits = network.link_cue(
+        reading.vectors, torch.tensor(contents, device=device), _places(near, cues).to(device)
+    ).cpu()
+    return _choose(logits, near, cues)
+
+
+@torch.inference_mode()
+def _link_sources(
+    reading: Reading,
+    network: StanceNetwork,
+    contents: Sequence[TokenSpan],
+    cues: Sequence[TokenSpan | None],
+    sources: Sequence[TokenSpan],
+) -> list[TokenSpan | None]:
+    if not sources:
+        return [None] * len(contents)
+    device = reading.vectors.device
+    near = [
+        _near((cue[0], cue[0] + 1), sources, inside=True) if cue else _near(content, sources, inside=False)
+        for content, cue in zip(contents, cues, strict=True)
+    ]
+    at_cue = torch.tensor([cue[0] if cue else -1 for cue in cues], device=device)
+    logits = network.link_source(
+        reading.vectors, torch.tensor(contents, device=device), at_cue, _places(near, sources).to(device)
+    ).cpu()
+    return _choose(logits, near, sources)
+
+
+def _near(origin: TokenSpan, spans: Sequence[TokenSpan], *, inside: bool) -> list[int]:
+    """Indices of the spans that begin within reach of the origin, as the links were trained."""
+    starts = [span[0] for span in spans]
+    low = int(np.searchsorted(starts, origin[0] - REACH))
+    high = int(np.searchsorted(starts, origin[1] + REACH))
+    return [i for i in range(low, high) if inside or not origin[0] <= starts[i] < origin[1]]
+
+
+def _places(near: Sequence[Sequence[int]], spans: Sequence[TokenSpan]) -> torch.Tensor:
+    width = max(1, max(len(found) for found in near))
+    return torch.tensor([[spans[i][0] for i in found] + [-1] * (width - len(found)) for found in near])
+
+
+def _choose(logits: torch.Tensor, near: Sequence[Sequence[int]], spans: Sequence[TokenSpan]) -> list[TokenSpan | None]:
+    best = logits.argmax(-1).tolist()
+    return [spans[found[b]] if b < len(found) else None for b, found in zip(best, near, strict=True)]
+
+
+def _whole(span: Span, text: str, quoted: Sequence[Span]) -> Span:
+    """Grow a content span so that no quotation mark in it stands alone and direct speech keeps its full stop."""
+    start, end = span
+    for mark in quoted:
+        if mark.end <= start or end <= mark.start:
+            continue
+        first = mark.start + 1
+        last = mark.end - 1 if text[mark.end - 1] in QUOTATION_MARKS and mark.end - 1 > mark.start else mark.end
+        if start >= first and not text[first:start].strip() and end <= last:
+            # From the opening mark on: direct speech; its final punctuation belongs to it.
+            tail = text[end:last]
+            if tail and len(tail) <= 3 and not tail.strip(_FINAL + " "):
+                end += len(tail.rstrip())
+        elif start < mark.start and not text[end:last].strip(_FINAL + " ") and end <= last:
+            end = mark.end
+        elif end > mark.end and start >= first and not text[first:start].strip():
+            start = mark.start
+    return Span(start, end)

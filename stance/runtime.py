@@ -1,0 +1,121 @@
+"""Runs the network: articles in, token vectors and tag logits out; batches of like length.
+
+A window's vectors do not depend on the windows beside it in a batch (padding is masked), so results are
+the same for every batch size and order of articles, up to the last bits of floating point.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from stance.errors import ModelError
+from stance.network import StanceNetwork
+from stance.windows import Tokens, Window, cut
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the network saw in one article.
+
+    Attributes:
+        tokens: The article's tokens.
+        vectors: One vector a token, `(tokens, hidden)`, float32.
+        tags: Logits of outside, begin, inside for each role, `(tokens, roles, 3)`.
+    """
+
+    tokens: Tokens
+    vectors: Tensor
+    tags: np.ndarray
+
+
+def pick_device(name: str) -> torch.device:
+    """Choose the device: `auto` takes a GPU where there is one.
+
+    Raises:
+        ModelError: A GPU is asked for where there is none, or the name is unknown.
+    """
+    if name not in {"auto", "cpu", "cuda"}:
+        raise ModelError(f"device is {name!r}, expected auto, cpu or cuda")
+    present = torch.cuda.is_available()
+    if name == "cuda" and not present:
+        raise ModelError(
+            f"device cuda: torch {torch.__version__} finds no GPU here, expected one and a CUDA build of torch; "
+            "use --device cpu or see 'GPU' in the README"
+        )
+    return torch.device("cuda" if present and name != "cpu" else "cpu")
+
+
+def special_tokens(tokenizer: Tokenizer) -> tuple[int, int]:
+    """Give the ids that the tokenizer puts before and after a text."""
+    ids = tokenizer.encode("").ids
+    return ids[0], ids[-1]
+
+
+def pack(windows: Sequence[tuple[np.ndarray, np.ndarray]], specials: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+    """Pad windows to the longest one, special tokens added.
+
+    Args:
+        windows: Token ids and shapes of each window, both `(tokens,)`.
+        specials: First and last token, from `special_tokens`.
+
+    Returns:
+        ids, shapes and attention mask, each `(windows, longest + 2)`.
+    """
+    length = max(len(ids) for ids, _ in windows) + 2
+    packed = np.zeros((3, len(windows), length), dtype=np.int64)
+    for i, (ids, shapes) in enumerate(windows):
+        end = 1 + len(ids)
+        packed[0, i, 1:end], packed[1, i, 1:end] = ids, shapes
+        packed[0, i, 0], packed[0, i, end] = specials
+        packed[2, i, : end + 1] = 1
+    ids, shapes, mask = torch.from_numpy(packed)
+    return ids, shapes, mask
+
+
+@torch.inference_mode()
+def read(
+    network: StanceNetwork, articles: Sequence[Tokens], specials: tuple[int, int], *, batch_size: int
+) -> list[Reading]:
+    """Read articles: every window once, windows of like length together.
+
+    Args:
+        network: In evaluation mode, on any device.
+        articles: The tokens of each article.
+        specials: From `special_tokens`.
+        batch_size: Windows in a batch.
+
+    Returns:
+        One reading an article, in order.
+    """
+    device = next(network.parameters()).device
+    hidden = network.shape.embedding_dim
+    vectors = [torch.zeros(len(tokens), hidden) for tokens in articles]
+    work = [
+        (index, window)
+        for index, tokens in enumerate(articles)
+        for window in cut(len(tokens), size=network.config.window, overlap=network.config.overlap)
+    ]
+    work.sort(key=lambda item: item[1].last_token - item[1].first_token)
+    for start in range(0, len(work), batch_size):
+        batch = work[start : start + batch_size]
+        packed = pack([_part(articles[index], window) for index, window in batch], specials)
+        encoded = network.encode(*(tensor.to(device) for tensor in packed)).float().cpu()
+        for row, (index, window) in zip(encoded, batch, strict=True):
+            shift = 1 - window.first_token
+            keep = slice(window.keep_first_token, window.keep_last_token)
+            vectors[index][keep] = row[keep.start + shift : keep.stop + shift]
+    return [_reading(network, *pair, device) for pair in zip(articles, vectors, strict=True)]
+
+
+def _part(tokens: Tokens, window: Window) -> tuple[np.ndarray, np.ndarray]:
+    part = slice(window.first_token, window.last_token)
+    return tokens.ids[part], tokens.shapes[part]
+
+
+def _reading(network: StanceNetwork, tokens: Tokens, vectors: Tensor, device: torch.device) -> Reading:
+    vectors = vectors.to(device)
+    return Reading(tokens, vectors, network.tag(vectors).cpu().numpy())

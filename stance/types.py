@@ -1,0 +1,91 @@
+"""The values that flow through the pipeline: article, quote, attributed quote, claim.
+
+Every value is frozen and holds its predecessor, so that no stage has to re-zip parallel lists.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+
+class Span(NamedTuple):
+    """A range of code points in an article's text; `end` is exclusive."""
+
+    start: int
+    end: int
+
+
+class Stance(StrEnum):
+    """What a claim does; the order is that of every probability vector in the project."""
+
+    ACCUSATION = "accusation"
+    DENIAL = "denial"
+    JUSTIFICATION = "justification"
+    OTHER = "other"
+
+
+class Kind(StrEnum):
+    """How a quote is reported: wholly inside quotation marks, without them, or some of both."""
+
+    DIRECT = "direct"
+    INDIRECT = "indirect"
+    MIXED = "mixed"
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """One news article.
+
+    Attributes:
+        id: Name of the article, unique within a job.
+        text: The text exactly as given; all offsets point into it.
+        metadata: Fields that travel with the article untouched (title, url, date, …).
+    """
+
+    id: str
+    text: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What was said, with the words that attribute it.
+
+    Attributes:
+        content: One or more spans in reading order, never empty; several where the quote is
+            broken by its own attribution ("…", she said, "…").
+        cue: The attributing words ("said", "according to"), or None.
+        source: The words that name who says it ("she"), or None.
+        kind: Direct, indirect or mixed.
+    """
+
+    content: tuple[Span, ...]
+    cue: Span | None
+    source: Span | None
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class AttributedQuote:
+    """A quote and its speaker: the fullest name that the article gives, or None where unsure."""
+
+    quote: Quote
+    speaker: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An attributed quote and what it does.
+
+    Attributes:
+        attributed: The quote and its speaker.
+        stance: The main act.
+        second: A second act that a careful reader would miss, or None.
+        probabilities: Calibrated probability of each stance; in the order of `Stance`, sums to 1.
+    """
+
+    attributed: AttributedQuote
+    stance: Stance
+    second: Stance | None
+    probabilities: Mapping[Stance, float]

@@ -1,0 +1,143 @@
+"""An article as overlapping windows of tokens that know their offsets.
+
+Every token's vector is taken from the window in which it stands furthest from an edge, so that all later
+stages see one matrix of token vectors for the whole article, and no quote is ever decoded twice.
+"""
+
+import bisect
+import itertools
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from stance.marks import quoted_spans
+from stance.types import Span
+
+# (capitals) x (white space before) x (inside quotation marks)
+SHAPES = 3 * 4 * 2
+# Text is cut at white space before it is tokenised: the tokens are the same, the memory bounded.
+_PIECE_CHARS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens of one text.
+
+    Attributes:
+        ids: Vocabulary ids, `(tokens,)` int64.
+        starts: First code point of each token, `(tokens,)`, never decreasing.
+        ends: End (exclusive) of each token, `(tokens,)`.
+        shapes: What the uncased vocabulary forgets, `(tokens,)` in [0, SHAPES): capitals, line breaks,
+            quotation marks.
+    """
+
+    ids: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+    shapes: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def part(self, first_token: int, last_token: int) -> "Tokens":
+        """Give a range of the tokens; their offsets still point into the whole text."""
+        part = slice(first_token, last_token)
+        return Tokens(self.ids[part], self.starts[part], self.ends[part], self.shapes[part])
+
+    def touching(self, span: Span) -> tuple[int, int] | None:
+        """Give the range of tokens that share a code point with a span, or None where there are none."""
+        first = int(np.searchsorted(self.ends, span.start, side="right"))
+        last = int(np.searchsorted(self.starts, span.end, side="left"))
+        return (first, last) if first < last else None
+
+    def span(self, first_token: int, last_token: int) -> Span:
+        """Give the code points of the tokens [first_token, last_token)."""
+        return Span(int(self.starts[first_token]), int(self.ends[last_token - 1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A range of an article's tokens that the encoder reads at once.
+
+    Attributes:
+        first_token, last_token: The range, end exclusive.
+        keep_first_token, keep_last_token: The part whose vectors are taken from this window; the kept
+            parts of an article's windows follow each other without gap or overlap.
+    """
+
+    first_token: int
+    last_token: int
+    keep_first_token: int
+    keep_last_token: int
+
+
+def tokenize(text: str, tokenizer: Tokenizer) -> Tokens:
+    """Tokenise a text without special tokens; offsets are code points into the text as given."""
+    ids: list[int] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    pieces = _pieces(text)
+    encoded = tokenizer.encode_batch([text[s:e] for s, e in pieces], add_special_tokens=False)
+    for (offset, _), encoding in zip(pieces, encoded, strict=True):
+        ids += encoding.ids
+        for start, end in encoding.offsets:
+            starts.append(start + offset)
+            ends.append(end + offset)
+    array = np.asarray(starts, dtype=np.int64), np.asarray(ends, dtype=np.int64)
+    return Tokens(np.asarray(ids, dtype=np.int64), *array, _shapes(text, *array))
+
+
+def cut(count: int, *, size: int, overlap: int) -> list[Window]:
+    """Cut `count` tokens into the fewest windows of at most `size`, all of like length.
+
+    Args:
+        count: Number of tokens.
+        size: Most tokens in a window, without the two special tokens.
+        overlap: Tokens that neighbouring windows share at least; the seam runs through their middle.
+    """
+    if count <= size:
+        return [Window(0, count, 0, count)] if count else []
+    number = -(-(count - overlap) // (size - overlap))
+    length = -(-(count + (number - 1) * overlap) // number)
+    firsts = [min(i * (length - overlap), count - length) for i in range(number)]
+    seams = [0, *((a + length + b) // 2 for a, b in itertools.pairwise(firsts)), count]
+    return [Window(f, f + length, seams[i], seams[i + 1]) for i, f in enumerate(firsts)]
+
+
+def _pieces(text: str) -> list[tuple[int, int]]:
+    pieces = []
+    start = 0
+    while len(text) - start > _PIECE_CHARS:
+        end = start + _PIECE_CHARS
+        gap = next((m.end() for m in re.finditer(r"\s", text[end : end + 1000])), 0)
+        pieces.append((start, end + gap))
+        start = end + gap
+    return [*pieces, (start, len(text))]
+
+
+_Case = Literal[0, 1, 2]
+
+
+def _shapes(text: str, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    quoted = quoted_spans(text)
+    opened = [span.start for span in quoted]
+    shapes = np.zeros(len(starts), dtype=np.int64)
+    previous = 0
+    for i, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
+        gap = text[previous:start]
+        lines = gap.count("\n") or gap.count("\r")
+        space = 2 + (lines > 1) if lines or not i else int(start > previous)
+        k = bisect.bisect_right(opened, start) - 1
+        inside = k >= 0 and start < quoted[k].end
+        shapes[i] = (_case(text[start:end]) * 4 + space) * 2 + inside
+        previous = end
+    return shapes
+
+
+def _case(word: str) -> _Case:
+    if not word[:1].isupper():
+        return 0
+    return 2 if len(word) > 1 and word.isupper() else 1

@@ -1,0 +1,1 @@
+"""Retraining and evaluation; imports `stance`, and nothing in `stance` imports it."""

@@ -1,0 +1,244 @@
+"""Trains the network from annotated articles with the Hugging Face Trainer: seeded, checkpointed, resumable."""
+
+import functools
+import json
+from pathlib import Path
+
+import torch
+from datasets import Dataset, concatenate_datasets
+from pydantic import BaseModel, ConfigDict, Field
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoConfig, AutoModel, Trainer, TrainingArguments, set_seed
+from transformers.trainer_utils import get_last_checkpoint
+
+from stance.errors import ModelError
+from stance.network import NetworkConfig, StanceNetwork, load_network, save_network
+from stance.runtime import special_tokens
+from training.annotations import read_annotated
+from training.features import IGNORED, collate, rows
+
+
+class Source(BaseModel):
+    """A file of annotated articles and how often each epoch reads it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: Path
+    repeat: int = Field(1, ge=1)
+
+
+class FitConfig(BaseModel):
+    """Settings of `python -m training fit`.
+
+    Attributes:
+        name: Of the model; written into its config and every record.
+        base_model: A Hugging Face encoder (hub name or folder), or a model folder of this project.
+        data: What to learn from; relative paths are resolved against the working directory.
+        window, overlap: Of the windows in training, in tokens without the special ones.
+        windows: Most windows in one example; longer articles make several.
+        batch_size: Examples in a step.
+        learning_rate, head_learning_rate: Peak rates of the encoder and of the heads.
+        stance_weights: Of the labels in the loss, in the order of `Stance`.
+        losses: Weights of tags, links, antecedents and stances in the sum.
+        half_precision: Compute in bfloat16.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[\w.-]+$")
+    base_model: str = "sentence-transformers/all-MiniLM-L6-v2"
+    data: tuple[Source, ...] = Field(min_length=1)
+    seed: int = 13
+    epochs: float = Field(5, gt=0)
+    batch_size: int = Field(4, ge=1)
+    learning_rate: float = Field(1.5e-4, gt=0)
+    head_learning_rate: float = Field(1e-3, gt=0)
+    warmup_steps: int = Field(80, ge=0)
+    weight_decay: float = Field(0.01, ge=0)
+    window: int = Field(254, ge=16)
+    overlap: int = Field(48, ge=0)
+    windows: int = Field(8, ge=1)
+    reader_layers: int = Field(2, ge=0)
+    pooled: bool = True
+    stance_weights: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
+    losses: tuple[float, float, float, float] = (1.0, 0.5, 0.2, 0.7)
+    half_precision: bool = True
+
+
+class TrainingNetwork(nn.Module):
+    """The network with its losses, as the Trainer wants it."""
+
+    def __init__(self, network: StanceNetwork, config: FitConfig) -> None:
+        super().__init__()
+        self.network = network
+        self.losses = config.losses
+        self.stance_weights = config.stance_weights
+
+    def forward(
+        self,
+        *,
+        ids: Tensor,
+        shapes: Tensor,
+        mask: Tensor,
+        stitch: Tensor,
+        tags: Tensor,
+        contents: Tensor,
+        cue_places: Tensor,
+        cue_right: Tensor,
+        source_cues: Tensor,
+        source_places: Tensor,
+        source_right: Tensor,
+        speakers: Tensor,
+        antecedent_places: Tensor,
+        antecedent_right: Tensor,
+        regions: Tensor,
+        roles: Tensor,
+        stances: Tensor,
+    ) -> dict[str, Tensor]:
+        """Give the loss of a batch from `training.features.collate`, and its parts."""
+        network = self.network
+        vectors = network.encode(ids, shapes, mask).flatten(0, 1)[stitch]
+        tagging = functional.cross_entropy(network.tag(vectors).flatten(0, 1), tags.flatten(), ignore_index=IGNORED)
+        nothing = vectors.sum() * 0.0
+        linking = antecedent = stance = nothing
+        if len(contents):
+            cue = network.link_cue(vectors, contents, cue_places)
+            source = network.link_source(vectors, contents, source_cues, source_places)
+            linking = _pointer_loss(cue, cue_right) + _pointer_loss(source, source_right)
+        if len(speakers):
+            logits = network.link_antecedent(vectors, speakers, antecedent_places)[:, :-1].log_softmax(-1)
+            # Any mention of the right name will do: the likelihood of all of them together.
+            antecedent = -logits.masked_fill(antecedent_right == 0, -1e4).logsumexp(-1).mean()
+        if len(regions):
+            weights = (stances * stances.new_tensor(self.stance_weights)).sum(-1)
+            judged = [-(stances * p.log_softmax(-1)).sum(-1) for p in network.stance.parts(vectors, regions, roles)]
+            stance = (torch.stack(judged).mean(0) * weights).sum() / weights.sum()
+        parts = torch.stack([len(tags[0]) * tagging, linking, antecedent, stance])
+        return {"loss": (parts * parts.new_tensor(self.losses)).sum(), "parts": parts.detach()}
+
+
+def fit(config: FitConfig, folder: Path, *, device: str = "auto", resume: bool = True) -> StanceNetwork:
+    """Train and write a model folder.
+
+    Args:
+        config: Settings.
+        folder: Of the model; checkpoints go to `checkpoints` beside it and stay until it is complete.
+        device: `auto`, `cpu` or `cuda`.
+        resume: Go on from the last checkpoint where there is one.
+
+    Returns:
+        The trained network, on the CPU.
+
+    Raises:
+        InputError: Annotated data that cannot be read.
+        ModelError: A base model that cannot be loaded.
+    """
+    set_seed(config.seed)
+    network, tokenizer = start(config)
+    dataset = examples(config, tokenizer)
+    checkpoints = folder.with_name(folder.name + ".checkpoints")
+    trainer = Trainer(
+        model=TrainingNetwork(network, config),
+        args=_arguments(config, checkpoints, device),
+        train_dataset=dataset,
+        data_collator=functools.partial(_batch, config=config, specials=special_tokens(tokenizer)),
+        optimizers=(_optimizer(network, config), None),
+    )
+    last = get_last_checkpoint(str(checkpoints)) if resume and checkpoints.is_dir() else None
+    trainer.train(resume_from_checkpoint=last)
+    network = network.cpu().eval()
+    save_network(network, tokenizer, folder)
+    (folder / "fit.json").write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return network
+
+
+def start(config: FitConfig) -> tuple[StanceNetwork, Tokenizer]:
+    """Build the network to train: from a model folder of this project, or new heads on an encoder."""
+    base = Path(config.base_model)
+    if (base / "config.json").is_file() and "format" in json.loads((base / "config.json").read_text(encoding="utf-8")):
+        return load_network(base)
+    try:
+        # Attention dropout costs 40% of a step on a CPU (no fused kernel has it), and buys nothing measurable.
+        settings = AutoConfig.from_pretrained(config.base_model, attention_probs_dropout_prob=0.0)
+        encoder = AutoModel.from_pretrained(
+            config.base_model, config=settings, use_safetensors=True, dtype=torch.float32
+        )
+        file = base / "tokenizer.json"
+        tokenizer = Tokenizer.from_file(str(file)) if file.is_file() else Tokenizer.from_pretrained(config.base_model)
+    except Exception as error:  # the libraries raise many kinds, bare Exception among them
+        raise ModelError(f"{config.base_model}: cannot be loaded as a Hugging Face encoder: {error}") from error
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    keys = set(settings.to_diff_dict()) - {"_name_or_path", "transformers_version", "architectures", "dtype"}
+    kept = {key: value for key, value in settings.to_dict().items() if key in keys | {"model_type"}}
+    network_config = NetworkConfig(
+        name=config.name, encoder=kept, window=config.window, reader_layers=config.reader_layers, pooled=config.pooled
+    )
+    return StanceNetwork(network_config, encoder), tokenizer
+
+
+def examples(config: FitConfig, tokenizer: Tokenizer) -> Dataset:
+    """Read the training data as a dataset of the rows of `training.features.rows`, one JSON text each.
+
+    As JSON, for Arrow has no type for lists whose members differ.
+    """
+    parts = []
+    for source in config.data:
+        found = list(
+            rows(
+                read_annotated([source.path]),
+                tokenizer,
+                size=config.window,
+                overlap=config.overlap,
+                windows=config.windows,
+            )
+        )
+        parts += [found] * source.repeat
+    return concatenate_datasets([Dataset.from_list([{"row": json.dumps(r)} for r in part]) for part in parts])
+
+
+def _batch(examples: list[dict[str, str]], config: FitConfig, specials: tuple[int, int]) -> dict[str, Tensor]:
+    found = [json.loads(example["row"]) for example in examples]
+    return collate(found, size=config.window, overlap=config.overlap, specials=specials)
+
+
+def _arguments(config: FitConfig, folder: Path, device: str) -> TrainingArguments:
+    return TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=config.epochs,
+        per_device_train_batch_size=config.batch_size,
+        warmup_steps=config.warmup_steps,
+        lr_scheduler_type="linear",
+        max_grad_norm=1.0,
+        bf16=config.half_precision,
+        use_cpu=device == "cpu" or not torch.cuda.is_available(),
+        seed=config.seed,
+        data_seed=config.seed,
+        save_strategy="epoch",
+        save_total_limit=2,
+        logging_steps=25,
+        remove_unused_columns=False,
+        label_names=[],
+        report_to=[],
+    )
+
+
+def _optimizer(network: StanceNetwork, config: FitConfig) -> torch.optim.AdamW:
+    encoder = {id(p) for p in network.encoder.parameters()}
+    groups = []
+    for own, rate in ((True, config.learning_rate), (False, config.head_learning_rate)):
+        members = [p for p in network.parameters() if (id(p) in encoder) is own]
+        for plain in (True, False):
+            chosen = [p for p in members if (p.ndim > 1) is plain]
+            groups.append({"params": chosen, "lr": rate, "weight_decay": config.weight_decay if plain else 0.0})
+    return torch.optim.AdamW(groups)
+
+
+def _pointer_loss(logits: Tensor, right: Tensor) -> Tensor:
+    target = torch.where(right == -1, logits.shape[1] - 1, right)
+    # float() keeps the mean defined where every link of a batch is out of reach
+    return functional.cross_entropy(logits, target, ignore_index=IGNORED, reduction="sum") / (
+        right != IGNORED
+    ).sum().clamp(min=1)
