@@ -70,6 +70,7 @@ _PRICE = re.compile(
 )
 _LINE = re.compile(r"[^\r\n]+")
 _SHORT_WORDS = 14  # a line this short without a full stop is a label, not prose
+_PARAGRAPH_WORDS = 30
 _SAYS = re.compile(r"[“”\"„«»]|\b(?:said|says|told|according to|added|asked|denied|accused)\b", re.IGNORECASE)
 
 
@@ -80,7 +81,7 @@ def boilerplate(text: str) -> list[Span]:
     the last of them where only labels follow. Prose never is, unless it plainly says so.
     """
     lines = [match for match in _LINE.finditer(text) if match[0].strip()]
-    sure = [bool(_SURE.match(line[0])) or bool(_PRICE.match(line[0])) for line in lines]
+    sure = [_surely(line[0]) for line in lines]
     closing = _closing(sure, lines)
     chosen = list(sure)
     inside = False
@@ -94,6 +95,13 @@ def boilerplate(text: str) -> list[Span]:
         elif drop:
             spans.append(Span(line.start(), line.end()))
     return spans
+
+
+def _surely(line: str) -> bool:
+    if _PRICE.match(line):
+        return True
+    # A long line that begins like a link and quotes somebody is a paragraph, or a whole article in one.
+    return bool(_SURE.match(line)) and not (len(line.split()) > _PARAGRAPH_WORDS and _SAYS.search(line))
 
 
 def _closing(sure: list[bool], lines: list[re.Match[str]]) -> list[bool]:

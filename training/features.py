@@ -184,18 +184,23 @@ def _antecedents(
             yield quote.source or quote.content[0], [t for _, t in found], right
 
 
-def _stance(
-    gold: GoldQuote, quote: TokenQuote, count: int
-) -> tuple[list[int], list[tuple[int, int, int]], list[float]]:
-    chosen = region(quote, count)
-    label = [0.0] * len(Stance)
+def soft_label(gold: GoldQuote) -> list[float]:
+    """Give the label of a judged quote as weights of the four stances; a second stance takes a share."""
     order = list(Stance)
+    label = [0.0] * len(order)
     if gold.stance is not None:
         label[order.index(gold.stance)] = 1.0
         if gold.second is not None and gold.second != gold.stance:
             label[order.index(gold.stance)] -= _SECOND_WEIGHT
             label[order.index(gold.second)] = _SECOND_WEIGHT
-    return [t for t, _ in chosen], [r for _, r in chosen], label
+    return label
+
+
+def _stance(
+    gold: GoldQuote, quote: TokenQuote, count: int
+) -> tuple[list[int], list[tuple[int, int, int]], list[float]]:
+    chosen = region(quote, count)
+    return [t for t, _ in chosen], [r for _, r in chosen], soft_label(gold)
 
 
 def _link(origin: Sequence[int], target: Sequence[int] | None, base: int, count: int) -> tuple[list[int], int]:

@@ -1,0 +1,139 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stance.names import mentions, name_words, tidy_name
+
+MENTIONS = {
+    "titles dropped": ("Mr John Weller met Dr. Ann Lee and Prof Bo Ek.", ["John Weller", "Ann Lee", "Bo Ek"]),
+    "title between a body and a person": (
+        "Homeland Security Secretary Jane Roe spoke.",
+        ["Homeland Security", "Jane Roe"],
+    ),
+    "title at the start": ("President Karl Obel met Senator Ana Ruiz.", ["Karl Obel", "Ana Ruiz"]),
+    "a ministry is no title": ("They asked the Foreign Ministry again.", ["Foreign Ministry"]),
+    "a title alone names nobody": ("The Spokesman left. Minister.", []),
+    "possessives": (
+        "Anna Reyl's lawyer spoke to Roe’s brother and the Weavers' clerk.",
+        ["Anna Reyl", "Roe", "Weavers"],
+    ),
+    "two names with a possessive between": ("He met Britain's Ann Lee.", ["Britain", "Ann Lee"]),
+    "initials": ("J. K. Marlow saw George W. Pell.", ["J. K. Marlow", "George W. Pell"]),
+    "hyphens and accents": (
+        "Jean-Luc Pérez-Ñandú met Åsa Öberg and Łukasz Żak.",
+        ["Jean-Luc Pérez-Ñandú", "Åsa Öberg", "Łukasz Żak"],
+    ),
+    "apostrophes in names": ("They asked O'Brien, O’Neil and McKay.", ["O'Brien", "O’Neil", "McKay"]),
+    "particles": (
+        "They read of Ludwig van Tessel and the Bank of Arden.",
+        ["Ludwig van Tessel", "Bank of Arden"],
+    ),
+    "acronyms": ("According to NATO, the BBC was late.", ["NATO", "BBC"]),
+    "sentence start, function word": ("But Tom stayed. According to Anna, he slept.", ["Tom", "Anna"]),
+    "sentence start, lower case elsewhere": ("Water rises. They drank water with Bo.", ["Bo"]),
+    "sentence start, after a quotation mark": ("“She lied,” Boone said.", ["Boone"]),
+    "days and months": ("On Monday Peter came. In May Ida Falk on Tuesday left.", ["Peter", "Ida Falk"]),
+    "a line break ends a name": ("Ms Lee\nBob Ray", ["Lee", "Bob Ray"]),
+    "a comma ends a name": ("Ann Lee, Bob Ray", ["Ann Lee", "Bob Ray"]),
+    "no-break space": ("They met Ann\u00a0Lee.", ["Ann Lee"]),
+    "nothing": ("", []),
+}
+
+BROKEN = {
+    "qualifier and title at the start": (
+        "Foreign Minister Karl Obel met Ana Ruiz.",
+        ["Karl Obel", "Ana Ruiz"],
+        "a qualifier before a title is taken for a name: 'Foreign'",
+    ),
+    "qualifier and title amid a sentence": (
+        "They met Foreign Minister Karl Obel.",
+        ["Karl Obel"],
+        "a qualifier before a title is taken for a name: 'Foreign'",
+    ),
+    "a link word after a possessive": (
+        "They slept at Lee’s of Arden.",
+        ["Lee", "Arden"],
+        "the rest after a possessive may begin with its link word: 'of Arden'",
+    ),
+    "initials without a space": ("They met J.K. Marlow.", ["J.K. Marlow"], "'J.K' and 'Marlow' are cut apart"),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), MENTIONS.values(), ids=MENTIONS)
+def test_mentions(text: str, expected: list[str]) -> None:
+    assert [mention.name for mention in mentions(text)] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(text, expected, marks=pytest.mark.xfail(strict=True, reason=reason), id=name)
+        for name, (text, expected, reason) in BROKEN.items()
+    ],
+)
+def test_mentions_that_go_wrong(text: str, expected: list[str]) -> None:
+    assert [mention.name for mention in mentions(text)] == expected
+
+
+@given(st.lists(st.sampled_from("Mr President Ann Lee’s O'Brien the of said, “ ” . May J. \n É-Ü Foreign".split(" "))))
+def test_mentions_say_the_words_at_their_spans(words: list[str]) -> None:
+    text = " ".join(words)
+    end = 0
+    for mention in mentions(text):
+        assert mention.span.start >= end
+        end = mention.span.end
+        assert mention.name == " ".join(text[slice(*mention.span)].split())
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("Mr John Weller", "John Weller"),
+        ("  Dr.  Ann\nLee ", "Ann Lee"),
+        ("the Foreign Minister Karl Obel", "Karl Obel"),
+        ("former Prime Minister Ida Falk", "Ida Falk"),
+        ("the Foreign Ministry", "Foreign Ministry"),
+        ("“Ann Lee,”", "Ann Lee"),
+        ("Ann Lee’s", "Ann Lee"),
+        ("Ann Lee's", "Ann Lee"),
+        ("the weavers'", "weavers"),
+        ("a spokesman", "spokesman"),
+        ("spokesman for the council", "spokesman for the council"),
+        ("the president", "president"),
+        ("President", "President"),
+        ("The", "The"),
+        ("Ann Lee", "Ann Lee"),
+    ],
+)
+def test_tidy_name(words: str, expected: str) -> None:
+    assert tidy_name(words) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"), [("Secretary General Ann Lee", "Ann Lee"), ("Chief Justice Bo Ek", "Bo Ek")]
+)
+@pytest.mark.xfail(strict=True, reason="the second half of a title is left: 'General Ann Lee'")
+def test_tidy_name_drops_a_title_of_two_words(words: str, expected: str) -> None:
+    assert tidy_name(words) == expected
+
+
+@given(st.text(max_size=30))
+def test_tidy_name_never_loses_a_name_altogether(words: str) -> None:
+    tidied = tidy_name(words)
+    assert bool(tidied) == bool(words)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Mr John Weller", ("john", "weller")),
+        ("Foreign Minister Karl Obel", ("karl", "obel")),
+        ("Karl Obel’s", ("karl", "obel")),
+        ("The Bank of Arden", ("bank", "of", "arden")),
+        ("Jean-Luc Pérez", ("jean", "luc", "pérez")),
+        ("the president", ("the", "president")),  # nothing but title and article: then they are the name
+        ("", ()),
+    ],
+)
+def test_name_words(name: str, expected: tuple[str, ...]) -> None:
+    assert name_words(name) == expected

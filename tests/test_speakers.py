@@ -1,0 +1,189 @@
+"""Attribution: who is speaking, by the fullest name that the article gives."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from stance.names import mentions, name_words
+from stance.pipeline import Pipeline
+from stance.speakers import AUTHOR, candidates, fullest
+from stance.types import Claim, Span
+from training.annotations import AnnotatedArticle
+
+# An article, words of a quote in it, and who says them.
+CASES = {
+    "name beside the quote": (
+        "“The lake is dying, and we all know why,” said Petra Lindqvist, a biologist in Umeå.",
+        {"The lake is dying": "Petra Lindqvist"},
+    ),
+    "pronoun in the next paragraph": (
+        "Petra Lindqvist has studied the lake for thirty years.\n\n"
+        "“The fish are gone and the reeds are going,” she said on Monday.",
+        {"The fish are gone": "Petra Lindqvist"},
+    ),
+    "two people, two pronouns": (
+        "Petra Lindqvist and Omar Haddad have shared a laboratory since 2003.\n\n"
+        "“The fish are gone,” Lindqvist said. She blamed the mill for the smell.\n\n"
+        "Haddad disagreed. “The fish went before the mill came,” he said.",
+        {"The fish are gone": "Petra Lindqvist", "The fish went before": "Omar Haddad"},
+    ),
+    "surname": (
+        "Petra Lindqvist, a biologist, spoke to the council on Friday. It listened for an hour.\n\n"
+        "“You have five years left,” Lindqvist said.",
+        {"You have five years": "Petra Lindqvist"},
+    ),
+    "surname with a title": (
+        "The council heard Petra Lindqvist, a biologist, on Friday.\n\n“You have five years left,” Ms Lindqvist said.",
+        {"You have five years": "Petra Lindqvist"},
+    ),
+    "first name": (
+        "Petra Lindqvist keeps bees on the roof of the town hall.\n\n“They sting only on Sundays,” said Petra.",
+        {"They sting only": "Petra Lindqvist"},
+    ),
+    "acronym in brackets": (
+        "The Nordic Lake Alliance (NLA) has sued the mill.\n\nThe NLA said the mill had poisoned the water for years.",
+        {"the mill had poisoned": "Nordic Lake Alliance"},
+    ),
+    "role word": (
+        "The environment minister, Karin Holt, visited the mill on Friday.\n\n"
+        "“No permit will be renewed this year,” the minister said.",
+        {"No permit will": "Karin Holt"},
+    ),
+    "title dropped": (
+        "President Jorge Almada said the border would open again in March.",
+        {"the border would open": "Jorge Almada"},
+    ),
+    "a body under its own name": (
+        "The Chilean Energy Ministry said the price of gas would not change this winter.",
+        {"the price of gas": "Chilean Energy Ministry"},
+    ),
+    "a capital that stands for its government": (
+        "Beijing said on Tuesday it had no plans to build a harbour on the island.",
+        {"it had no plans": "Beijing"},
+    ),
+    "noun phrase of an unnamed source": (
+        "A senior aide said the talks had failed after two hours.",
+        {"the talks had failed": "senior aide"},
+    ),
+    "several unnamed sources": (
+        "Two witnesses said the lorry had passed a red light.",
+        {"the lorry had passed": "Two witnesses"},
+    ),
+    "no source": (
+        "The banker is accused of stealing 40 million euros from pensioners. He is due in court in May.",
+        {"stealing 40 million": None},
+    ),
+    "broken by he said": (
+        "Omar Haddad ran the mill for ten years.\n\n“We were careful,” he said, “and nobody ever complained to us.”",
+        {"We were careful": "Omar Haddad"},
+    ),
+    "goes on after a paragraph break": (
+        "“We were careful at the mill,” Omar Haddad said. “We tested every load of water that we let go.\n\n"
+        "“Nobody ever complained to us about a single fish.”\n\nThe mill closed in May.",
+        {"We were careful": "Omar Haddad", "Nobody ever complained": "Omar Haddad"},
+    ),
+    "a new paragraph of the same speaker without a source": (
+        "Omar Haddad, who ran the mill, said he had nothing to hide.\n\n"
+        "“We were careful, and we tested every load of water.”\n\nThe mill closed in May.",
+        {"We were careful": "Omar Haddad"},
+    ),
+    "the article's own first person": (
+        "I believe the mill should have been closed ten years ago.",
+        {"should have been closed": AUTHOR},
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "speaker"),
+    [
+        pytest.param(text, words, speaker, id=f"{name}: {words}")
+        for name, (text, expected) in CASES.items()
+        for words, speaker in expected.items()
+    ],
+)
+def test_hard_cases_name_the_speaker(
+    text: str, words: str, speaker: str | None, claims_of: Callable[[str], list[Claim]]
+) -> None:
+    found = {
+        claim.attributed.speaker
+        for claim in claims_of(text)
+        if any(words in text[s:e] for s, e in claim.attributed.quote.content)
+    }
+    assert {_known_by(name) for name in found} == {_known_by(speaker)}, found
+
+
+def test_every_speaker_is_made_of_words_of_the_article(pipeline: Pipeline, held: list[AnnotatedArticle]) -> None:
+    named = 0
+    for article, claims in pipeline.run(annotated.article for annotated in held):
+        known = set(re.findall(r"\w+", article.text)) | {AUTHOR}
+        for claim in claims:
+            if claim.attributed.speaker is not None:
+                named += 1
+                assert claim.attributed.speaker.strip()
+                assert set(re.findall(r"\w+", claim.attributed.speaker)) <= known, (article.id, claim)
+    assert named > 200  # of some 360 quotes
+
+
+@pytest.mark.parametrize(
+    ("text", "short", "full"),
+    [
+        ("Petra Lindqvist came. Later Lindqvist left.", "Lindqvist", "Petra Lindqvist"),
+        ("Petra Lindqvist came. Later Petra left.", "Petra", "Petra Lindqvist"),
+        ("At noon Lindqvist left. It was Petra Lindqvist who came back.", "Lindqvist", "Petra Lindqvist"),
+        ("The Nordic Lake Alliance (NLA) won. Now NLA lawyers rest.", "NLA", "Nordic Lake Alliance"),
+        ("The Bureau of Mines met. Reporters called BM twice.", "BM", "Bureau of Mines"),
+        ("The Lake Guild (Lagum) won. Now Lagum rests.", "Lagum", "Lake Guild"),
+        ("The National Farmers’ Union (NFU) met. The NFU left.", "NFU", "National Farmers’ Union"),
+        ("The Lake Teachers' Guild met. Later the LTG left.", "LTG", "Lake Teachers' Guild"),
+    ],
+)
+def test_fullest_completes_short_names(text: str, short: str, full: str) -> None:
+    assert fullest(mentions(text), text)[short] == full
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("Petra Lindqvist came.", id="a full name"),
+        pytest.param("The Harbour Bank shut. Then Bank Street flooded.", id="bodies are no people"),
+        pytest.param("Omar Haddad met Petra Lindqvist.", id="strangers"),
+    ],
+)
+def test_fullest_leaves_other_names_alone(text: str) -> None:
+    assert fullest(mentions(text), text) == {}
+
+
+def test_of_two_namesakes_the_more_frequent_one_is_meant() -> None:
+    text = "Anna Berg met Otto Berg. Anna Berg smiled; Otto did not. Berg left."
+    assert fullest(mentions(text), text)["Berg"] == "Anna Berg"
+
+
+def test_candidates_are_the_names_and_the_sources_that_are_no_pronouns() -> None:
+    text = "A senior aide spoke. She said it. Petra Lindqvist agreed, and Lindqvist signed."
+    sources = [_span(text, "A senior aide"), _span(text, "She")]
+    found = candidates(text, sources)
+    assert [(text[slice(*c.span)], c.name) for c in found] == [
+        ("A senior aide", "senior aide"),
+        ("Petra Lindqvist", "Petra Lindqvist"),
+        ("Lindqvist", "Petra Lindqvist"),
+    ]
+
+
+def test_a_source_that_is_a_name_is_one_candidate() -> None:
+    text = "Petra Lindqvist agreed."
+    [candidate] = candidates(text, [_span(text, "Petra Lindqvist")])
+    assert candidate.span == Span(0, len("Petra Lindqvist"))
+
+
+def test_candidates_of_a_text_without_names_are_none() -> None:
+    assert candidates("it rained all day and nobody said a word.", []) == []
+
+
+def _span(text: str, words: str) -> Span:
+    return Span(text.index(words), text.index(words) + len(words))
+
+
+def _known_by(name: str | None) -> tuple[str, ...] | None:
+    return None if name is None else name_words(name)
