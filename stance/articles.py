@@ -18,6 +18,7 @@ from stance.types import Article
 
 _Warn = Callable[[str], None]
 _TEXT, _LINES = {".txt"}, {".jsonl", ".jsonl.gz"}
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
@@ -54,7 +55,7 @@ def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | InputError]]:
     """Read a JSON Lines file line by line; a bad line comes out as the error that describes it."""
-    opener: Any = gzip.open if path.suffix == ".gz" else open
+    opener: Any = gzip.open if path.suffix.lower() == ".gz" else open
     number = 0
     try:
         with opener(path, "rb") as lines:
@@ -91,8 +92,10 @@ def _unique(article: Article, where: str, seen: dict[str, str], warn: _Warn) -> 
     if first is None:
         seen[article.id] = where
         return article
-    if where == article.metadata.get("path", where) and not where.endswith(".txt"):
+    if not where.lower().endswith(".txt"):
         return InputError(f"{where}: id {article.id!r} was used before, at {first}; expected each id once")
+    if first == where:
+        return InputError(f"{where}: the same file was read before, at {first}; expected each file once")
     # Files of the same name in several folders are common; their path tells them apart.
     renamed = Article(Path(where).with_suffix("").as_posix(), article.text, article.metadata)
     if renamed.id in seen:
@@ -122,9 +125,10 @@ def _read_input(name: str, warn: _Warn) -> Iterator[tuple[str, Article | InputEr
 
 def _read_file(path: Path, warn: _Warn) -> Iterator[tuple[str, Article | InputError]]:
     if _suffix(path) in _LINES:
+        number = 0
         for number, row in json_rows(path):
             yield f"{path}:{number}", row if isinstance(row, InputError) else _from_row(row, f"{path}:{number}")
-        if path.stat().st_size == 0:
+        if not number:
             yield str(path), InputError(f"{path}: empty, expected one article a line")
         return
     if _suffix(path) not in _TEXT:
@@ -140,7 +144,7 @@ def _read_file(path: Path, warn: _Warn) -> Iterator[tuple[str, Article | InputEr
 def _read_stdin(warn: _Warn) -> Iterator[tuple[str, Article | InputError]]:
     """Read one article's text, or JSON Lines where the first line is a JSON object."""
     data = sys.stdin.buffer.read()
-    first = data.lstrip().split(b"\n", 1)[0]
+    first = data.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)[0]
     if not first.startswith(b"{") or isinstance(_parse(first, "-"), InputError):
         text = decode(data, "standard input", warn)
         yield "standard input", text if isinstance(text, InputError) else Article("stdin", text)
@@ -148,7 +152,7 @@ def _read_stdin(warn: _Warn) -> Iterator[tuple[str, Article | InputError]]:
     for number, line in enumerate(data.split(b"\n"), 1):
         if line.strip():
             where = f"standard input:{number}"
-            row = _parse(line, where)
+            row = _parse(line.removeprefix(b"\xef\xbb\xbf"), where)
             yield where, row if isinstance(row, InputError) else _from_row(row, where)
 
 
@@ -164,6 +168,8 @@ def _from_row(row: dict[str, Any], where: str) -> Article | InputError:
     for key, value in (("id", name), ("text", text)):
         if not isinstance(value, str) or not value.strip():
             return InputError(f"{where}: {key!r} is {_short(value)}, expected a string with something in it")
+        if _SURROGATE.search(value):
+            return InputError(f"{where}: {key!r} holds half a surrogate pair, expected Unicode text")
     # Annotated articles can be read like any others; their gold quotes are no metadata.
     return Article(name, text, {key: value for key, value in row.items() if key not in {"id", "text", "quotes"}})
 

@@ -68,6 +68,14 @@ _PRICE = re.compile(
     r"^\W*(?:[₹$€£¥]\s?[\d.,]+|[\d.,]+\s?(?:€|kr|EUR|USD|GBP))(?:\s*(?:/|a|per)\s*\w+)?\W*$|^\W*\d+\s+(?:days?|weeks?|months?|years?)\W*$",
     re.IGNORECASE,
 )
+# What begins like a link but is a quotation with its cue, or like a label but is a sentence.
+_SPOKEN = re.compile(
+    r"\s*[“\"«„‘'].*[”\"»“’']\W*(?:\w+\W+){0,6}?(?:said|says|told|asked|added|denied|accused)\b", re.IGNORECASE
+)
+_SENTENCE = re.compile(
+    r"\W*(?:terms\s+of\s+the|(?:published|posted|updated)\s+(?:on|at)|advertising|support)\s(?:\S+\s+){3,}\S+[.!?]\s*$",
+    re.IGNORECASE,
+)
 _LINE = re.compile(r"[^\r\n]+")
 _SHORT_WORDS = 14  # a line this short without a full stop is a label, not prose
 _PARAGRAPH_WORDS = 30
@@ -101,6 +109,8 @@ def _surely(line: str) -> bool:
     if _PRICE.match(line):
         return True
     # A long line that begins like a link and quotes somebody is a paragraph, or a whole article in one.
+    if _SPOKEN.match(line) or _SENTENCE.match(line):
+        return False
     return bool(_SURE.match(line)) and not (len(line.split()) > _PARAGRAPH_WORDS and _SAYS.search(line))
 
 

@@ -37,6 +37,8 @@ def cut_line(row: dict[str, Any], where: str) -> CutLine:
     text = row.get("text")
     if not isinstance(text, str) or not text.strip():
         raise InputError(f"{where}: no string 'text' with something in it, expected a quote or an annotated article")
+    if any("\ud800" <= c <= "\udfff" for value in row.values() if isinstance(value, str) for c in value):
+        raise InputError(f"{where}: half a surrogate pair in it, expected Unicode text")
     return _annotated(row, text, where) if "quotes" in row else _bare(row, text, where)
 
 
@@ -93,7 +95,8 @@ def _bare(row: dict[str, Any], text: str, where: str) -> CutLine:
 
 def _with_stance(quote: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
     """Set the stance fields; an annotator's own stance moves to `annotated`."""
-    annotated = {key: quote[key] for key in _STANCE_FIELDS[:2] if quote.get(key) is not None}
+    judged = () if quote.get("model") else _STANCE_FIELDS[:2]  # a verdict of an earlier run is no annotation
+    annotated = {key: quote[key] for key in judged if quote.get(key) is not None}
     kept = {key: value for key, value in quote.items() if key not in _STANCE_FIELDS}
     fields = dict(verdict) if verdict else dict.fromkeys(_STANCE_FIELDS)
     return kept | ({"annotated": annotated} if annotated else {}) | fields
@@ -111,6 +114,6 @@ def _spans_of(quote: Any, text: str, where: str) -> CutQuote:
 
 
 def _nearest(words: str, context: str, content: Span) -> Span | None:
-    found = [Span(*m.span()) for m in re.finditer(re.escape(words), context)] if words else []
+    found = [Span(*m.span()) for m in re.finditer(rf"(?<!\w){re.escape(words)}(?!\w)", context)] if words else []
     outside = [span for span in found if span.end <= content.start or content.end <= span.start]
     return min(outside, key=lambda s: max(content.start - s.end, s.start - content.end), default=None)

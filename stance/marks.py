@@ -14,6 +14,7 @@ _SINGLE = "'‘’"
 QUOTATION_MARKS = frozenset(_DOUBLE + _SINGLE)
 _MARK = re.compile(f"[{_DOUBLE}{_SINGLE}]")
 _LONGEST_SINGLE = 3000  # characters; an unclosed single mark must not make the search quadratic
+_DECADE = re.compile(r"\d0s\b")
 _PARAGRAPH = re.compile(r"[^\r\n]+")
 _BEFORE_OPENING = " \t\u00a0([{—–-:\"“‘'"
 
@@ -57,6 +58,8 @@ def _opens(text: str, at: int, start: int, end: int) -> bool:
     free = before in _BEFORE_OPENING or before.isspace()
     if text[at] not in _SINGLE:
         return free and not after.isspace()
+    if _DECADE.match(text, at + 1):
+        return False
     # 'em, '90s: an apostrophe at a word's start; a true quotation has a closing mark further on.
     return free and after.isalnum() and _single_close(text, at, start, end) is not None
 

@@ -45,7 +45,7 @@ PRONOUNS = frozenset(
     "he she they we i you it him her them us me who whom his hers their theirs himself herself themselves this "
     "that these those one ones both others another some many most all".split()
 )
-_WORD = r"(?:[^\W\d_a-zß-öø-ÿ]\.(?!\w)|[^\W\d_a-zß-öø-ÿ](?:[\w’'.&-]*[\w])?)"
+_WORD = r"(?:(?!U\.[SKN]\.)(?:[^\W\d_a-zß-öø-ÿ]\.)+(?!\w)|[^\W\d_a-zß-öø-ÿ](?:[\w’'.&-]*[\w])?)"
 _LINK = r"(?:of the|of|for the|for|de la|de|van der|van|von|bin|al|el|da|di|du)[ ]"
 _MENTION = re.compile(rf"(?<!\w)(?:{_WORD})(?:(?:[ \u00a0]|-)(?:{_LINK})?(?:{_WORD}))*")
 _POSSESSIVE = re.compile(r"['’]s?$")
@@ -99,6 +99,8 @@ def _titles(parts: list[str]) -> int:
             count = i + 1
         elif _bare(part) not in _QUALIFIERS:
             break
+        elif i and count == i:  # "Secretary General", "Chief Justice"
+            count = i + 1
     return count
 
 
@@ -108,12 +110,13 @@ def _at_titles(text: str, words: list[tuple[int, int]]) -> Iterator[list[tuple[i
     for i, word in enumerate(words):
         title = _bare(text[slice(*word)]) in TITLES and i + 1 < len(words) and text[words[i + 1][0]].isupper()
         if part and title:
-            yield part
+            if any(_bare(text[slice(*w)]) not in _QUALIFIERS for w in part):
+                yield part
             part = []
         elif re.search(r"['’]s$", text[slice(*word)]):
             yield [*part, word]
             part = []
-        else:
+        elif part or not text[word[0]].islower():  # not the "of" that a possessive leaves behind
             part.append(word)
     if part:
         yield part

@@ -125,7 +125,6 @@ def test_nothing_in_an_empty_text() -> None:
         "“Read more?” she asked. “I have read every page of that report.”",
     ],
 )
-@pytest.mark.xfail(strict=True, reason="a short quotation that begins like a link is taken, and its claim lost")
 def test_a_quotation_that_begins_like_a_link_stays(line: str) -> None:
     assert boilerplate(f"{PROSE[0]}\n{line}\n{PROSE[2]}") == []
 
@@ -140,6 +139,5 @@ def test_a_quotation_that_begins_like_a_link_stays(line: str) -> None:
         "Support for the mayor is higher than ever today.",
     ],
 )
-@pytest.mark.xfail(strict=True, reason="a sentence that begins like a label is taken")
 def test_a_sentence_that_begins_like_a_label_stays(line: str) -> None:
     assert boilerplate(f"{PROSE[0]}\n{line}\n{PROSE[2]}") == []

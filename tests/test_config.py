@@ -91,7 +91,6 @@ def test_a_fit_without_data_is_refused(tmp_path: Path) -> None:
         load_config(FitConfig, put(tmp_path, "name: toy\ndata: [{path: [1]}]"))
 
 
-@pytest.mark.xfail(strict=True, reason="an overlap as long as the window passes, and no window can be cut")
 def test_a_fit_whose_windows_cannot_move_on_is_refused(tmp_path: Path) -> None:
     from training.fit import FitConfig
 

@@ -37,41 +37,15 @@ MENTIONS = {
     "a comma ends a name": ("Ann Lee, Bob Ray", ["Ann Lee", "Bob Ray"]),
     "no-break space": ("They met Ann\u00a0Lee.", ["Ann Lee"]),
     "nothing": ("", []),
-}
-
-BROKEN = {
-    "qualifier and title at the start": (
-        "Foreign Minister Karl Obel met Ana Ruiz.",
-        ["Karl Obel", "Ana Ruiz"],
-        "a qualifier before a title is taken for a name: 'Foreign'",
-    ),
-    "qualifier and title amid a sentence": (
-        "They met Foreign Minister Karl Obel.",
-        ["Karl Obel"],
-        "a qualifier before a title is taken for a name: 'Foreign'",
-    ),
-    "a link word after a possessive": (
-        "They slept at Lee’s of Arden.",
-        ["Lee", "Arden"],
-        "the rest after a possessive may begin with its link word: 'of Arden'",
-    ),
-    "initials without a space": ("They met J.K. Marlow.", ["J.K. Marlow"], "'J.K' and 'Marlow' are cut apart"),
+    "qualifier and title at the start": ("Foreign Minister Karl Obel met Ana Ruiz.", ["Karl Obel", "Ana Ruiz"]),
+    "qualifier and title amid a sentence": ("They met Foreign Minister Karl Obel.", ["Karl Obel"]),
+    "a link word after a possessive": ("They slept at Lee’s of Arden.", ["Lee", "Arden"]),
+    "initials without a space": ("They met J.K. Marlow.", ["J.K. Marlow"]),
 }
 
 
 @pytest.mark.parametrize(("text", "expected"), MENTIONS.values(), ids=MENTIONS)
 def test_mentions(text: str, expected: list[str]) -> None:
-    assert [mention.name for mention in mentions(text)] == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        pytest.param(text, expected, marks=pytest.mark.xfail(strict=True, reason=reason), id=name)
-        for name, (text, expected, reason) in BROKEN.items()
-    ],
-)
-def test_mentions_that_go_wrong(text: str, expected: list[str]) -> None:
     assert [mention.name for mention in mentions(text)] == expected
 
 
@@ -112,7 +86,6 @@ def test_tidy_name(words: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"), [("Secretary General Ann Lee", "Ann Lee"), ("Chief Justice Bo Ek", "Bo Ek")]
 )
-@pytest.mark.xfail(strict=True, reason="the second half of a title is left: 'General Ann Lee'")
 def test_tidy_name_drops_a_title_of_two_words(words: str, expected: str) -> None:
     assert tidy_name(words) == expected
 

@@ -160,6 +160,8 @@ def _strip_marks(body: str, where: str) -> tuple[str, dict[int, dict[str, list[S
             at = match.end()
         elif body[at] == "}" and opened:
             role, numbers, start = opened.pop()
+            if start == length:
+                raise InputError(f"{where}: an empty mark for the {role} of quote {numbers[0]}, expected words in it")
             for number in numbers:
                 roles = spans.setdefault(number, {"content": [], "cue": [], "source": []})
                 roles[role].append(Span(start, length))
@@ -177,7 +179,7 @@ def _judgements(lines: str, where: str) -> dict[int, tuple[Stance | None, Stance
     result: dict[int, tuple[Stance | None, Stance | None, str | None, str | None]] = {}
     for line in filter(str.strip, lines.split("\n")):
         fields = [field.strip() for field in line.split("|")]
-        if len(fields) != 4 or not fields[0].isdigit() or not re.fullmatch("[ADJ]{1,2}|O", fields[1]):
+        if len(fields) != 4 or not fields[0].isdigit() or not re.fullmatch("A[DJ]?|D[AJ]?|J[AD]?|O", fields[1]):
             raise InputError(f"{where}: judgement {line!r}, expected 'NUMBER | CODE | SPEAKER | TARGET'")
         number, code, speaker, target = int(fields[0]), fields[1], fields[2], fields[3]
         if not speaker or ("A" in code) == (target == "-"):
@@ -203,6 +205,9 @@ def _gold_quote(quote: Any, text: str, where: str) -> GoldQuote:
         if value is not None and value not in list(Stance):
             raise InputError(f"{where}: {key} is {value!r}, expected one of {', '.join(Stance)} or null")
         stances.append(None if value is None else Stance(value))
+    for key in ("speaker", "target"):
+        if not isinstance(quote.get(key), str | None):
+            raise InputError(f"{where}: {key} is {quote[key]!r}, expected a string or null")
     return GoldQuote(
         content,
         cue,

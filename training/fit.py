@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from datasets import Dataset, concatenate_datasets
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
@@ -65,6 +65,12 @@ class FitConfig(BaseModel):
     stance_weights: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
     losses: tuple[float, float, float, float] = (1.0, 0.5, 0.2, 0.7)
     half_precision: bool = True
+
+    @model_validator(mode="after")
+    def _windows_move_on(self) -> "FitConfig":
+        if self.overlap >= self.window:
+            raise ValueError(f"overlap is {self.overlap}, expected less than window ({self.window})")
+        return self
 
 
 class TrainingNetwork(nn.Module):
