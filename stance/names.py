@@ -1,26 +1,26 @@
 """Names in a text: mentions of people and bodies, found by their capitals, and how names compare."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from stance.types import Span
 
 # Words that stand before a name without belonging to it; the annotation guidelines drop them.
 TITLES = frozenset(
-    "mr mrs ms miss mx dr sir dame lord lady baron baroness president minister secretary senator sen rep reps "
-    "sens representative governor gov spokesman spokeswoman spokesperson professor prof chancellor mp cllr "
-    "councillor pc sgt sergeant det detective inspector insp superintendent supt captain capt colonel col "
-    "lieutenant lt corporal cpl admiral judge congressman congresswoman chairman chairwoman chief king queen "
-    "prince princess pope cardinal rev reverend bishop archbishop imam rabbi sheriff mayor ambassador coach "
-    "manager premier commissioner director candidate nominee activist lawyer analyst author actor actress striker "
-    "leader ceo mep congressional".split()
+    "senators attorney mr mrs ms miss mx dr sir dame lord lady baron baroness president minister secretary "
+    "senator sen rep reps sens representative governor gov spokesman spokeswoman spokesperson professor prof "
+    "chancellor mp cllr councillor pc sgt sergeant det detective inspector insp superintendent supt captain capt "
+    "colonel col lieutenant lt corporal cpl admiral judge congressman congresswoman chairman chairwoman chief "
+    "king queen prince princess pope cardinal rev reverend bishop archbishop imam rabbi sheriff mayor ambassador "
+    "coach manager premier commissioner director candidate nominee activist lawyer analyst author actor actress "
+    "striker leader ceo mep congressional".split()
 )
 # Titles only beside another title: "Foreign Minister", but "Foreign Ministry".
 _QUALIFIERS = frozenset(
-    "foreign home shadow prime vice deputy former ex acting attorney general gen major maj justice press first "
-    "father republican democratic democrat labour conservative lib dem tory defence defense interior finance "
-    "planning health education culture transport state chief senior junior then high assistant police officer".split()
+    "acting assistant chief city conservative culture defence defense dem democrat democratic deputy district "
+    "education ex father finance first foreign former gen general health high home interior junior justice labour "
+    "lib maj major officer planning police press prime republican senior shadow state then tory transport vice".split()
 )
 _ARTICLES = frozenset(["the", "a", "an"])
 # Capitalised only because a sentence begins.
@@ -38,12 +38,49 @@ _STARTERS = frozenset(
     "witnesses researchers scientists campaigners asked image photo read also subscribe sign share follow click".split()
 )
 _DAYS = frozenset(
-    "monday tuesday wednesday thursday friday saturday sunday mon tue wed thu fri sat sun january february march april "
-    "may june july august september october november december jan feb mar apr jun jul aug sept oct nov dec".split()
+    "monday tuesday wednesday thursday friday saturday sunday mon tue wed thu fri sat sun january february march "
+    "april may june july august september october november december jan feb mar apr jun jul aug sept oct nov dec".split()
 )
 PRONOUNS = frozenset(
     "he she they we i you it him her them us me who whom his hers their theirs himself herself themselves this "
-    "that these those one ones both others another some many most all".split()
+    "that these those one ones both others another some many most all its which whose whoever everyone everybody "
+    "someone somebody anyone nobody none her".split()
+)
+# First names that tell a woman from a man; enough to keep "he" from Michelle and "Mr" from Hillary.
+FEMALE = frozenset(
+    "alice alison amanda amy andrea angela ann anna anne barbara betty camille carla carly carol caroline "
+    "catherine cheryl christine claire clara condoleezza debbie deborah diana donna dorothy elena elizabeth ella "
+    "ellen emily emma fatima fiona grace hannah harriet heather helen hillary ines irene ivanka jane janet jean "
+    "jennifer jessica joan joanna joanne judith judy julia julie karen kate katherine kathleen kellyanne kim "
+    "laura linda lisa loretta louise lucy madeleine maggie margaret maria marie marilyn marion martha mary maya "
+    "megan melania melissa michelle monica nancy naomi natalie nicola nora olivia pamela patricia patty paula "
+    "priya rachel rebecca rosa rose ruth samantha sandra sara sarah sharon sheila shirley sonia sophie stephanie "
+    "susan sylvia teresa theresa tina valerie vanessa vera victoria virginia wendy yvonne zoe".split()
+)
+MALE = frozenset(
+    "aaron abdul adam adrian ahmed alan albert alex alexander alistair andrew andy anthony antonio arthur barack "
+    "barry ben benjamin bernard bernie bill bob boris brad brian bruce carl carlos charles chris christopher "
+    "chuck clive colin daniel dave david dean dennis derek don donald doug douglas ed eddie edward eric ernest "
+    "ethan evan francis frank fred gareth gary geoff george gerald gerhard glenn gordon graham greg gregory guy "
+    "harold harry henry howard hugh ian ibrahim ivan jack jacob jacques james jason jeff jeffrey jeremy jerry jim "
+    "jimmy joe joel john jonathan jorge jose joseph josh juan julian karl keith ken kenneth kevin larry lee leo "
+    "leon liam louis luis luke malcolm marco mark martin matt matthew michael mick mike mitch mitt mohamed "
+    "mohammed neil newt nicholas nick nigel oliver oscar otto patrick paul pedro pete peter phil philip ralph ray "
+    "reg richard rick rob robert roger ron ronald roy rudy rupert russell ryan sam scott sean sergei silvio simon "
+    "stanley stephen steve steven stuart ted terry thomas tim timothy todd tom tony trevor victor vince vincent "
+    "vladimir walter warren wayne will william".split()
+)
+_HIS_TITLE = re.compile(r"\b(?:Mr|Sir|Lord|Messrs)\.?\s+$")
+_HER_TITLE = re.compile(r"\b(?:Mrs|Ms|Miss|Dame|Lady|Baroness)\.?\s+$")
+_ANY_TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Miss|Mx|Dr|Sir|Lord|Lady|Dame|Sen|Rep|Gov|Gen|Prof)\.?\s+$")
+# In the name of a body, hardly ever in a person's.
+BODY_WORDS = frozenset(
+    "post times journal daily news party university college council committee association agency department "
+    "ministry court office bank group company corporation inc ltd plc union federation institute foundation house "
+    "street united city county state states board commission international network press tribune herald star "
+    "trust hospital school church police service services airport campaign center centre airlines division bureau "
+    "chamber parliament museum library senate minority majority secretary speaker lawyers society forum alliance "
+    "coalition administration government".split()
 )
 _WORD = r"(?:(?!U\.[SKN]\.)(?:[^\W\d_a-zß-öø-ÿ]\.)+(?!\w)|[^\W\d_a-zß-öø-ÿ](?:[\w’'.&-]*[\w])?)"
 _LINK = r"(?:of the|of|for the|for|de la|de|van der|van|von|bin|al|el|da|di|du)[ ]"
@@ -74,21 +111,62 @@ def tidy_name(words: str) -> str:
     return " ".join(parts[_titles(parts) :])
 
 
+def gender(name: str) -> str | None:
+    """Tell "f" or "m" by the first name, or None where that says nothing."""
+    first = name.lower().split(" ")[0]
+    return "f" if first in FEMALE else "m" if first in MALE else None
+
+
+def titled(text: str, at: int) -> str | None:
+    """Tell "f" or "m" by the title before a name that begins at a code point ("Mrs", "Mr"), or None."""
+    before = text[max(0, at - 12) : at]
+    return "f" if _HER_TITLE.search(before) else "m" if _HIS_TITLE.search(before) else None
+
+
 def mentions(text: str) -> list[Mention]:
     """Find the names in a text by their capitals, in order, titles left out.
 
     A word that is capitalised only because its sentence begins is dropped where it is a function word or
-    stands in lower case elsewhere in the text.
+    stands in lower case elsewhere in the text. In a headline every word has a capital: there only names count
+    that the rest of the text has too.
     """
+    headlines = [Span(*m.span()) for m in re.finditer(r"[^\r\n]+", text) if _is_headline(m[0])]
+    found = _named(text)
+    plain = [m for m in found if not _touches(m.span, headlines)]
+    if not headlines or not plain:
+        return found
+    known = sorted({m.name for m in plain}, key=len, reverse=True)
+    pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, known))})(?!\w)")
+    again = [Mention(match[0], Span(*match.span())) for line in headlines for match in pattern.finditer(text, *line)]
+    return sorted([*plain, *again], key=lambda mention: mention.span)
+
+
+def _named(text: str) -> list[Mention]:
     lower = set(re.findall(r"(?<![\w])[a-zß-öø-ÿ][\w’'-]*", text))
-    found = []
+    found: list[Mention] = []
     for match in _MENTION.finditer(text):
         words = [(m.start() + match.start(), m.end() + match.start()) for m in re.finditer(r"[^ \u00a0]+", match[0])]
         for part in _at_titles(text, words):
             span = _trim(text, part, lower)
-            if span is not None:
-                found.append(Mention(" ".join(text[span.start : span.end].split()), span))
+            if span is None:
+                continue
+            # "Securities and Exchange Commission" is one body, "Ann Lee and Tom Ray" are two people.
+            last = found[-1] if found else None
+            joins = last is not None and text[last.span.end : span.start] == " and " and " " not in last.name
+            if joins and last is not None and _bare(text[span.start : span.end].split()[-1]) in BODY_WORDS:
+                found.pop()
+                span = Span(last.span.start, span.end)
+            found.append(Mention(" ".join(text[span.start : span.end].split()), span))
     return found
+
+
+def _is_headline(line: str) -> bool:
+    long = [word for word in re.findall(r"[^\W\d_][\w’'-]*", line) if len(word) > 3]
+    return 4 <= len(long) <= 20 and sum(word[0].isupper() for word in long) >= 0.8 * len(long)
+
+
+def _touches(span: Span, lines: Sequence[Span]) -> bool:
+    return any(line.start <= span.start < line.end for line in lines)
 
 
 def _titles(parts: list[str]) -> int:
@@ -116,10 +194,21 @@ def _at_titles(text: str, words: list[tuple[int, int]]) -> Iterator[list[tuple[i
         elif re.search(r"['’]s$", text[slice(*word)]):
             yield [*part, word]
             part = []
+        elif text[slice(*word)] == "of" and _person(text, part):  # "Ann Lee of Arden Motors"
+            yield part
+            part = []
         elif part or not text[word[0]].islower():  # not the "of" that a possessive leaves behind
             part.append(word)
     if part:
         yield part
+
+
+def _person(text: str, part: list[tuple[int, int]]) -> bool:
+    words = [_bare(text[slice(*word)]) for word in part]
+    named = words[_titles([text[slice(*word)] for word in part]) :]
+    if not part or BODY_WORDS & set(words):
+        return False
+    return 1 < len(named) < 4 or (len(named) == 1 and _ANY_TITLE.search(text[: part[0][0]][-12:]) is not None)
 
 
 def _trim(text: str, words: list[tuple[int, int]], lower: set[str]) -> Span | None:
@@ -136,7 +225,10 @@ def _trim(text: str, words: list[tuple[int, int]], lower: set[str]) -> Span | No
         words = words[_titles([text[slice(*word)] for word in words]) :]
     while words and (_bare(text[slice(*words[-1])]) in _DAYS or text[words[-1][0]].islower()):
         words = words[:-1]
-    if not words or (len(words) == 1 and _bare(text[slice(*words[0])]) in TITLES):
+    if not words:
+        return None
+    title = len(words) == 1 and _bare(text[slice(*words[0])]) in TITLES
+    if title and not _ANY_TITLE.search(text[max(0, words[0][0] - 12) : words[0][0]]):  # but "Mr King" is a name
         return None
     start, end = words[0][0], words[-1][1]
     possessive = _POSSESSIVE.search(text[start:end])

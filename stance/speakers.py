@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from stance.marks import quoted_spans
-from stance.names import PRONOUNS, Mention, mentions, name_words, tidy_name
+from stance.names import BODY_WORDS, PRONOUNS, TITLES, Mention, gender, mentions, name_words, tidy_name, titled
 from stance.network import StanceNetwork
 from stance.quotes import TokenQuote
 from stance.runtime import Reading
@@ -23,13 +23,29 @@ from stance.types import AttributedQuote, Quote, Span
 AUTHOR = "author"
 # Candidates before a source and after it that the network compares.
 _BEFORE, _AFTER = 96, 32
-_BODY_WORDS = frozenset(
-    "post times journal daily news party university college council committee association agency department "
-    "ministry court office bank group company corporation inc ltd plc union federation institute foundation house "
-    "street united city county state states board commission international network press tribune herald star "
-    "trust hospital school church police service services airport campaign center centre airlines".split()
+# How much likelier the speaker of the quote before is to be meant by "he" or "the minister".
+_SPOKE_BEFORE = 3.0
+# Least probability of an antecedent for a source that could stand for itself ("Connecticut's tax commissioner").
+_SURE_OF_ANOTHER = 0.8
+# Least probability that "the spokesman" is nobody whom the article names.
+_SURE_OF_ITSELF = 0.2
+_FIRST_PERSON = frozenset("i we me us my our".split())
+_PERSONAL = frozenset("he she him her his hers himself herself".split())
+_HERS = frozenset("she her hers herself".split())
+_TITLE_WORD = r"(?:Mr|Mrs|Ms|Dr|Sir|Lord|Lady|Sen|Rep|Gov|Senators?|Representatives?|Cllr|President)"
+_PREPOSITION = re.compile(
+    r"\b(?:of|for|from|by|to|in|at|on|with|about|against|within|among|behind|near|including|like|such)\b", re.IGNORECASE
 )
-_FIRST_PERSON = frozenset(["i", "we", "me", "us", "my", "our"])
+_LEADING = re.compile(r"(?:by|from|in|to|of|at|on|with|the|a|an|his|her|their|its|our|my)\s+", re.IGNORECASE)
+_INDEFINITE = re.compile(
+    r"(?:(?:by|from|in|to|of|at|on|with)\s+)?(?:an?|another|some|many|one|two|three)\s", re.IGNORECASE
+)
+_DEFINITE = re.compile(r"(?:(?:by|from|in|to|of|at|on|with)\s+)?(?:the|this|that)\s", re.IGNORECASE)
+_CLAUSE = re.compile(r"\s*(?:[,;(—–]|\s(?:who|which|that|whose|whom)\s).*", re.DOTALL)
+# After a name these begin something new; any other word in lower case makes the name a modifier.
+_AFTER_NAME = re.compile(
+    r"\s+(?:who|which|whose|and|or|of|in|at|for|from|on|with|to|a|an|the|as|also|himself|herself|is|was|has)\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +54,15 @@ class Candidate:
 
     Attributes:
         span: The words.
-        name: The fullest name that the article gives for them.
+        name: The fullest name that the article gives for them, or their noun phrase.
+        short: The name or phrase as it stands there.
+        named: Whether it is a name.
     """
 
     span: Span
     name: str
+    short: str
+    named: bool
 
 
 def attribute(
@@ -70,19 +90,68 @@ def attribute(
     if not quotes:
         return []
     ranked = _antecedents(in_tokens, reading, network, found)
+    own = {candidate.span: candidate for candidate in found}
     quoted = quoted_spans(text)
     opened = [span.start for span in quoted]
+    least = network.config.decoding.speaker
     attributed: list[AttributedQuote] = []
     for quote, ranking in zip(quotes, ranked, strict=True):
         previous = attributed[-1] if attributed else None
         if quote.source is None:
-            speaker = _unattributed(quote, previous, ranking, text, network.config.decoding.speaker)
-        else:
+            speaker = _unattributed(quote, previous, ranking, text, least)
+        elif text[quote.source.start : quote.source.end].strip().lower() in _FIRST_PERSON:
             k = bisect.bisect_right(opened, quote.source.start) - 1
-            inside = k >= 0 and quote.source.start < quoted[k].end
-            speaker = _attributed(quote.source, ranking, text, inside, network.config.decoding.speaker)
+            speaker = None if k >= 0 and quote.source.start < quoted[k].end else AUTHOR
+        else:
+            spoke = previous.speaker if previous else None
+            speaker = _resolve(quote.source, own.get(quote.source), ranking, text, spoke, least)
         attributed.append(AttributedQuote(quote, speaker))
     return attributed
+
+
+def _resolve(
+    source: Span,
+    own: Candidate | None,
+    ranking: Sequence[tuple[Candidate, float]],
+    text: str,
+    spoke: str | None,
+    least: float,
+) -> str | None:
+    """Name a source: its own name made full, its antecedent, or its noun phrase."""
+    words = text[source.start : source.end].strip()
+    if own is not None and own.named:
+        # The network chooses among the full names that the words fit ("Clinton": which of them).
+        short = set(name_words(own.short))
+        fitting = [c.name for c, p in ranking if c.named and short < set(name_words(c.name)) and p > 0.5]
+        return fitting[0] if fitting else own.name
+    personal = words.lower() in _PERSONAL
+    inside = set(name_words(words)) if own is not None else set()
+    likely = [
+        (c.name, p * (_SPOKE_BEFORE if c.name == spoke else 1.0))
+        for c, p in ranking
+        # "The Lee campaign" is not Lee, and "he" no company.
+        if not (c.named and inside & set(name_words(c.name))) and (not personal or _may_be(words.lower(), c))
+    ]
+    total = sum(p for _, p in likely)
+    name, probability = max(likely, key=lambda pair: pair[1], default=("", 0.0))
+    sure = least if own is None or _DEFINITE.match(words) else _SURE_OF_ANOTHER
+    if total and probability / total >= (2.0 if _INDEFINITE.match(words) else sure):
+        return name
+    if own is None or (_DEFINITE.match(words) and _own(ranking, own) < _SURE_OF_ITSELF):
+        return None
+    return own.name
+
+
+def _own(ranking: Sequence[tuple[Candidate, float]], own: Candidate) -> float:
+    return next((probability for candidate, probability in ranking if candidate.name == own.name), 0.0)
+
+
+def _may_be(pronoun: str, candidate: Candidate) -> bool:
+    """Whether "he" or "she" may mean a candidate: no body, no acronym, no first name of the other gender."""
+    words = name_words(candidate.name)
+    if BODY_WORDS & set(words) or (candidate.name.isupper() and len(candidate.name) > 1) or " and " in candidate.name:
+        return False
+    return gender(candidate.name) in (None, "f" if pronoun in _HERS else "m")
 
 
 def candidates(text: str, sources: Iterable[Span]) -> list[Candidate]:
@@ -97,12 +166,75 @@ def candidates(text: str, sources: Iterable[Span]) -> list[Candidate]:
     """
     named = mentions(text)
     full = fullest(named, text)
-    found = {mention.span: full.get(mention.name, mention.name) for mention in named}
+    counts = Counter(mention.name for mention in named)
+    starts = [mention.span.start for mention in named]
+    found = {}
+    for mention in named:
+        name = full.get(mention.name, mention.name)
+        title = titled(text, mention.span.start)
+        if title is not None and gender(name) not in (None, title):  # "Mr Lee" is not Michelle Lee
+            name = next((n for n in counts if _fits(mention.name, n) and gender(n) == title), mention.name)
+        found[mention.span] = Candidate(mention.span, name, mention.name, True)
     for span in sources:
-        words = text[span.start : span.end]
-        if words.lower().strip() not in PRONOUNS and span not in found:
-            found[span] = tidy_name(words)
-    return [Candidate(span, name) for span, name in sorted(found.items())]
+        if text[span.start : span.end].strip().lower() in PRONOUNS or span in found:
+            continue
+        inside = named[bisect.bisect_left(starts, span.start) : bisect.bisect_left(starts, span.end)]
+        heads = _heads(text, span, inside)
+        if heads:
+            names = [found[head.span].name for head in heads]
+            found[span] = Candidate(span, " and ".join(names), " ".join(h.name for h in heads), True)
+        elif phrase := noun_phrase(text[span.start : span.end]):
+            found[span] = Candidate(span, phrase, phrase, False)
+    return sorted(found.values(), key=lambda candidate: candidate.span)
+
+
+def _fits(short: str, name: str) -> bool:
+    """Whether a surname may stand for a name."""
+    words = name_words(name)
+    return len(words) > 1 and words[-1:] == name_words(short)
+
+
+def noun_phrase(words: str) -> str:
+    """Give a source that is no name as the guidelines write it: no article, no clause; "" for mere function words."""
+    phrase = _CLAUSE.sub("", " ".join(words.split()))
+    while match := _LEADING.match(phrase):
+        phrase = phrase[match.end() :]
+    return "" if phrase.lower() in PRONOUNS | {"", "the", "a", "an", "at least"} else tidy_name(phrase)
+
+
+def _heads(text: str, span: Span, inside: Sequence[Mention]) -> list[Mention]:
+    """Find whom a source is about: "his lawyer, Tom Adeyo", but not "Adeyo's lawyer" or "Adeyo supporters"."""
+    lead = _LEADING.match(text, span.start, span.end)
+    start = lead.end() if lead else span.start
+    heads = []
+    for mention in inside:
+        before = text[start : mention.span.start].rpartition(",")[2]
+        after = text[mention.span.end : span.end]
+        modifies = re.match(r"['’]s?\s+\w|-\w", after) or (
+            re.match(r"\s+[a-z]", after) and not _AFTER_NAME.match(after)
+        )
+        if not modifies and not _PREPOSITION.search(before):
+            heads.append(mention)
+    if not heads:
+        return []
+    first, *rest = heads
+    after = text[first.span.end : span.end]
+    role = _bodily(first.name) or re.match(r"\s+[A-Z]", after) is not None
+    person = next((i for i, head in enumerate(rest) if role and _like_a_person(name_words(head.name))), None)
+    chosen = heads if person is None else rest[person:]
+    joint = [chosen[0]]
+    for head in chosen[1:]:
+        between = text[joint[-1].span.end : head.span.start]
+        if not re.fullmatch(rf"\s*(?:,|,?\s+and|&)\s+(?:{_TITLE_WORD}\.?\s+)*", between):
+            break
+        joint.append(head)
+    # A comma alone may begin an apposition; only "and" makes several speakers.
+    together = " and " in text[joint[0].span.end : joint[-1].span.start]
+    return joint if together else joint[:1]
+
+
+def _bodily(name: str) -> bool:
+    return bool((BODY_WORDS | TITLES) & set(name.lower().split()))
 
 
 def fullest(named: Sequence[Mention], text: str) -> dict[str, str]:
@@ -134,20 +266,8 @@ def fullest(named: Sequence[Mention], text: str) -> dict[str, str]:
     return result
 
 
-def _attributed(
-    source: Span, ranking: Sequence[tuple[str, float]], text: str, inside: bool, least: float
-) -> str | None:
-    words = text[source.start : source.end]
-    bare = words.strip().lower()
-    if bare in _FIRST_PERSON:
-        return None if inside else AUTHOR
-    if ranking and ranking[0][1] >= least:
-        return ranking[0][0]
-    return None if bare in PRONOUNS else tidy_name(words)
-
-
 def _unattributed(
-    quote: Quote, previous: AttributedQuote | None, ranking: Sequence[tuple[str, float]], text: str, least: float
+    quote: Quote, previous: AttributedQuote | None, ranking: Sequence[tuple[Candidate, float]], text: str, least: float
 ) -> str | None:
     """A quote without a source: the speaker of the one before where the speech goes on, else nobody."""
     if quote.cue is not None or previous is None:
@@ -155,15 +275,15 @@ def _unattributed(
     between = text[previous.quote.content[-1].end : quote.content[0].start]
     if len(between) < 200 and not any(c.isalnum() for c in between):
         return previous.speaker
-    best = ranking[0] if ranking else ("", 0.0)
-    return best[0] if best[0] == previous.speaker and best[1] >= least else None
+    likely = any(candidate.name == previous.speaker and p >= least for candidate, p in ranking)
+    return previous.speaker if likely else None
 
 
 @torch.inference_mode()
 def _antecedents(
     quotes: Sequence[TokenQuote], reading: Reading, network: StanceNetwork, found: Sequence[Candidate]
-) -> list[list[tuple[str, float]]]:
-    """Rank the names for each quote's source: name and probability, best first."""
+) -> list[list[tuple[Candidate, float]]]:
+    """Rank the names for each quote's source: a candidate of that name and its probability, best first."""
     placed = [(candidate, t[0]) for candidate in found if (t := reading.tokens.touching(candidate.span))]
     if not placed:
         return [[] for _ in quotes]
@@ -181,14 +301,16 @@ def _antecedents(
     rankings = []
     for row, r in zip(logits[:, :-1].softmax(-1).tolist(), near, strict=True):
         names: dict[str, float] = defaultdict(float)
+        first: dict[str, Candidate] = {}
         for i, probability in zip(r, row, strict=False):
             names[placed[i][0].name] += probability
-        rankings.append(sorted(names.items(), key=lambda item: -item[1]))
+            first.setdefault(placed[i][0].name, placed[i][0])
+        rankings.append(sorted(((first[name], p) for name, p in names.items()), key=lambda pair: -pair[1]))
     return rankings
 
 
 def _like_a_person(words: tuple[str, ...]) -> bool:
-    return 1 < len(words) <= 4 and not (_BODY_WORDS | {"of", "for", "the", "and"}) & set(words)
+    return 1 < len(words) <= 4 and not (BODY_WORDS | TITLES | {"of", "for", "the", "and"}) & set(words)
 
 
 def _initials(names: Iterable[str]) -> dict[str, str]:

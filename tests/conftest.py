@@ -131,7 +131,7 @@ def _random_bert(tokenizer: Tokenizer) -> BertModel:
     )
     with torch.random.fork_rng():
         torch.manual_seed(7)
-        return BertModel(config, add_pooling_layer=False)
+        return BertModel(config)
 
 
 def _same(text: str, gold: GoldQuote, found: Quote) -> bool:
