@@ -39,7 +39,8 @@ _STARTERS = frozenset(
 )
 _DAYS = frozenset(
     "monday tuesday wednesday thursday friday saturday sunday mon tue wed thu fri sat sun january february march "
-    "april may june july august september october november december jan feb mar apr jun jul aug sept oct nov dec".split()
+    "april may june july august september october november december jan feb mar apr jun jul aug sept oct nov "
+    "dec".split()
 )
 PRONOUNS = frozenset(
     "he she they we i you it him her them us me who whom his hers their theirs himself herself themselves this "

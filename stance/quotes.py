@@ -20,6 +20,8 @@ TokenSpan = tuple[int, int]
 REACH = 96
 _FINAL = ".!?…,"
 _LONGEST_GAP_WORDS = 20
+_NAME = r"[^\W\d_a-z][\w.'’-]*(?: [^\W\d_a-z][\w.'’-]*){0,4}?"
+_SIGNATURE = re.compile(rf"[.!?…]?(?:[\"”’'»]\s{{0,3}}|\s*[\r\n]\s*)[—–―]\s*({_NAME})(?=\s*[(,.\r\n]|\s*$)")
 _SENTENCE_END = re.compile(r"[.!?][”’\"']?\s+\S")
 
 
@@ -170,8 +172,16 @@ def locate(quotes: Iterable[TokenQuote], reading: Reading, text: str) -> list[Qu
         content = tuple(_whole(tokens.span(*span), text, quoted) for span in quote.content)
         cue = tokens.span(*quote.cue) if quote.cue else None
         source = tokens.span(*quote.source) if quote.source else None
+        if cue is None and source is None:
+            source = _signature(text, content[-1].end)
         located.append(Quote(content, cue, source, kind(content, text, quoted)))
     return located
+
+
+def _signature(text: str, end: int) -> Span | None:
+    """Find the name after a dash that signs a quote or a tweet: “…” — Ann Lee (@annlee)."""
+    match = _SIGNATURE.match(text, end)
+    return Span(*match.span(1)) if match else None
 
 
 def kind(content: Sequence[Span], text: str, quoted: Sequence[Span]) -> Kind:

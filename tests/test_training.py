@@ -96,13 +96,14 @@ def test_the_seed_decides_the_weights(config: FitConfig, tmp_path: Path) -> None
 def test_an_interrupted_run_ends_like_an_uninterrupted_one(
     config: FitConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    in_an_epoch = -(-len(examples(config, start(config)[1])) // config.batch_size)
     batches = 0
     collate = fitting.collate
 
     def failing(*args: Any, **kwargs: Any) -> Any:
         nonlocal batches
         batches += 1
-        if batches > len(examples(config, start(config)[1])) // config.batch_size + 1:
+        if batches > in_an_epoch + 1:
             raise KeyboardInterrupt
         return collate(*args, **kwargs)
 

@@ -21,9 +21,9 @@ from training.annotations import AnnotatedArticle
 from training.features import gold_token_quote
 from training.metrics import Score, score
 
-_SPAN_COSTS = (0.0, 0.5, 1.0, 1.5, 2.0)
-_OUTSIDE_BIASES = (-0.4, -0.2, 0.0, 0.2)
-_SPEAKER_THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+_SPAN_COSTS = (0.5, 1.0, 1.5, 2.0)
+_OUTSIDE_BIASES = (-0.2, 0.0, 0.2)
+_SPEAKER_THRESHOLDS = (0.4, 0.5, 0.6, 0.7)
 _STANCE_WEIGHTS = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
 _TEMPERATURES = tuple(float(t) for t in np.geomspace(0.5, 3.0, 26))
 
