@@ -22,12 +22,13 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
-def read_articles(inputs: Iterable[str], warn: _Warn) -> Iterator[Article | InputError]:
+def read_articles(inputs: Iterable[str], warn: _Warn, *, skip: Path | None = None) -> Iterator[Article | InputError]:
     """Read the articles of text files, JSON Lines files, folders (recursively) and `-` for standard input.
 
     Args:
         inputs: Paths, or `-`.
         warn: Called with a message where an article was read but something about it is worth knowing.
+        skip: A file that a folder may hold but that is no input: the job's own output.
 
     Yields:
         Articles in the order of the inputs (folders sorted by path), and in its place an error for what
@@ -35,7 +36,7 @@ def read_articles(inputs: Iterable[str], warn: _Warn) -> Iterator[Article | Inpu
     """
     seen: dict[str, str] = {}
     for name in inputs:
-        for where, found in _read_input(name, warn):
+        for where, found in _read_input(name, warn, skip):
             if isinstance(found, Article):
                 found = _unique(found, where, seen, warn)
             yield found
@@ -105,7 +106,7 @@ def _unique(article: Article, where: str, seen: dict[str, str], warn: _Warn) -> 
     return renamed
 
 
-def _read_input(name: str, warn: _Warn) -> Iterator[tuple[str, Article | InputError]]:
+def _read_input(name: str, warn: _Warn, skip: Path | None) -> Iterator[tuple[str, Article | InputError]]:
     if name == "-":
         yield from _read_stdin(warn)
         return
@@ -117,6 +118,8 @@ def _read_input(name: str, warn: _Warn) -> Iterator[tuple[str, Article | InputEr
         yield from _read_file(path, warn)
         return
     files = sorted(p for p in path.rglob("*") if p.is_file() and _suffix(p) in _TEXT | _LINES)
+    if skip is not None:
+        files = [file for file in files if file.resolve() != skip.resolve()]
     if not files:
         yield name, InputError(f"{name}: no articles in this folder, expected .txt, .jsonl or .jsonl.gz files")
     for file in files:

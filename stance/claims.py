@@ -1,6 +1,7 @@
 """The third stage: what an attributed quote does."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 import torch
 
@@ -72,9 +73,9 @@ def region(quote: TokenQuote, count: int) -> list[tuple[int, tuple[int, int, int
     Returns:
         At most `REGION` pairs of token index and (content, cue, source), each 0 or 1.
     """
-    content = [t for start, end in quote.content for t in range(start, end)]
-    if len(content) > _CONTENT_HEAD + _CONTENT_TAIL:
-        content = content[:_CONTENT_HEAD] + content[-_CONTENT_TAIL:]
+    head = list(islice((t for span in quote.content for t in range(*span)), _CONTENT_HEAD + _CONTENT_TAIL))
+    tail = list(islice((t for span in reversed(quote.content) for t in reversed(range(*span))), _CONTENT_TAIL))
+    content = sorted({*head[:_CONTENT_HEAD], *tail} if sum(e - s for s, e in quote.content) > len(head) else head)
     cue = list(range(*quote.cue))[:_CUE] if quote.cue else []
     source = list(range(*quote.source))[:_SOURCE] if quote.source else []
     chosen = {*content, *cue, *source}

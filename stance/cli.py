@@ -3,6 +3,7 @@
 Exit codes: 0 all done, 1 some articles failed (each was named), 2 wrong usage or config, 3 model or device.
 """
 
+import io
 import json
 import os
 import sys
@@ -85,7 +86,7 @@ def run(
     failures: list[str] = []
 
     def good() -> Iterator[Any]:
-        for found in read_articles(inputs, _warn):
+        for found in read_articles(inputs, _warn, skip=out):
             if isinstance(found, InputError):
                 _fail(found, failures)
             else:
@@ -225,7 +226,9 @@ def _sink(out: Path | None) -> Iterator[Callable[[dict[str, Any]], None]]:
     except OSError as error:
         _stop(ConfigError(f"{out}: cannot be written: {error.strerror}"), 2)
     try:
-        yield lambda row: print(json.dumps(row, ensure_ascii=False), file=stream)
+        if stream is sys.stdout and isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # JSON Lines are UTF-8 in every locale
+        yield lambda row: print(_line(row), file=stream)
         stream.flush()
     except BrokenPipeError:
         # The reader has gone (`| head`): no more to do, and nothing to complain of.
@@ -234,6 +237,12 @@ def _sink(out: Path | None) -> Iterator[Callable[[dict[str, Any]], None]]:
     finally:
         if out is not None:
             stream.close()
+
+
+def _line(row: dict[str, Any]) -> str:
+    line = json.dumps(row, ensure_ascii=False)
+    # Half a surrogate pair in a title cannot be written as UTF-8; JSON can escape it.
+    return json.dumps(row) if any("\ud800" <= character <= "\udfff" for character in line) else line
 
 
 @contextmanager
@@ -263,7 +272,10 @@ def _as_records(article: dict[str, Any]) -> Iterable[dict[str, Any]]:
     for quote in article["quotes"]:
         rest = {key: value for key, value in quote.items() if key != "content"}
         source = rest.pop("source", None) or [None]
-        yield {"article_id": article["id"], "content_spans": quote["content"], "source_span": source[0], **rest}
+        source = [source] if isinstance(source[0], int) else source
+        content = quote["content"]
+        content = [content] if isinstance(content[0], int) else content
+        yield {"article_id": article["id"], "content_spans": content, "source_span": source[0], **rest}
 
 
 def _figures(metrics: dict[str, Any]) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
@@ -79,6 +79,15 @@ class NetworkConfig(BaseModel):
     reader_layers: int = Field(2, ge=0)
     pooled: bool = True
     decoding: Decoding = Decoding()
+
+    @model_validator(mode="after")
+    def _windows_fit(self) -> "NetworkConfig":
+        if self.overlap >= self.window:
+            raise ValueError(f"overlap is {self.overlap}, expected less than window ({self.window})")
+        most = self.encoder.get("max_position_embeddings")
+        if isinstance(most, int) and self.window + 2 > most:
+            raise ValueError(f"window is {self.window}, expected at most {most - 2}, what the encoder reads")
+        return self
 
 
 class Pointer(nn.Module):

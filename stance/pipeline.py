@@ -16,8 +16,9 @@ from stance.windows import Tokens, tokenize
 
 # An article this long is read in sections, so that memory does not grow with it.
 _SECTION_TOKENS = 16_000
-# So many characters of articles are read together, to fill batches.
+# So many characters and articles at most are read together, to fill batches.
 _TOGETHER_CHARS = 100_000
+_TOGETHER = 64
 
 
 class Pipeline:
@@ -137,7 +138,7 @@ def _groups(articles: Iterable[Article]) -> Iterator[list[Article]]:
     group: list[Article] = []
     for article in articles:
         group.append(article)
-        if sum(len(member.text) for member in group) >= _TOGETHER_CHARS:
+        if len(group) >= _TOGETHER or sum(len(member.text) for member in group) >= _TOGETHER_CHARS:
             yield group
             group = []
     if group:

@@ -188,11 +188,9 @@ def kind(content: Sequence[Span], text: str, quoted: Sequence[Span]) -> Kind:
     """Tell direct from indirect and mixed by how much of the content stands inside quotation marks."""
     letters = inside = 0
     for start, end in content:
-        near = [span for span in quoted if span.start < end and start < span.end]
-        for at in range(start, end):
-            if text[at].isalnum():
-                letters += 1
-                inside += any(span.start < at < span.end for span in near)
+        letters += sum(map(str.isalnum, text[start:end]))
+        for mark in _overlapping(Span(start, end), quoted):
+            inside += sum(map(str.isalnum, text[max(start, mark.start) : min(end, mark.end)]))
     if not inside:
         return Kind.INDIRECT
     return Kind.DIRECT if inside == letters else Kind.MIXED
@@ -282,12 +280,15 @@ def _choose(logits: torch.Tensor, near: Sequence[Sequence[int]], spans: Sequence
     return [spans[found[b]] if b < len(found) else None for b, found in zip(best, near, strict=True)]
 
 
+def _overlapping(span: Span, quoted: Sequence[Span]) -> Sequence[Span]:
+    low = bisect.bisect_right(quoted, span.start, key=lambda mark: mark.end)
+    return quoted[low : bisect.bisect_left(quoted, span.end, key=lambda mark: mark.start)]
+
+
 def _whole(span: Span, text: str, quoted: Sequence[Span]) -> Span:
     """Grow a content span so that no quotation mark in it stands alone and direct speech keeps its full stop."""
     start, end = span
-    for mark in quoted:
-        if mark.end <= start or end <= mark.start:
-            continue
+    for mark in _overlapping(span, quoted):
         first = mark.start + 1
         last = mark.end - 1 if text[mark.end - 1] in QUOTATION_MARKS and mark.end - 1 > mark.start else mark.end
         if start >= first and not text[first:start].strip() and end <= last:

@@ -20,6 +20,7 @@ from stance.types import Span
 SHAPES = 3 * 4 * 2
 # Text is cut at white space before it is tokenised: the tokens are the same, the memory bounded.
 _PIECE_CHARS = 20_000
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ def tokenize(text: str, tokenizer: Tokenizer) -> Tokens:
     starts: list[int] = []
     ends: list[int] = []
     pieces = _pieces(text)
-    encoded = tokenizer.encode_batch([text[s:e] for s, e in pieces], add_special_tokens=False)
+    whole = _SURROGATE.sub("\ufffd", text)  # half a surrogate pair is no text; the tokenizer would raise
+    encoded = tokenizer.encode_batch([whole[s:e] for s, e in pieces], add_special_tokens=False)
     for (offset, _), encoding in zip(pieces, encoded, strict=True):
         ids += encoding.ids
         for start, end in encoding.offsets:

@@ -1,5 +1,6 @@
 """The whole way from text to claims: offsets, independence, laziness, long and odd texts."""
 
+import copy
 import itertools
 import random
 import time
@@ -11,11 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from stance.network import Decoding
 from stance.pipeline import Pipeline
 from stance.records import claim_row
 from stance.types import Article, Claim, Stance
 
 QUOTED = "“We will rebuild the bridge before winter,” said Nora Feld. She denied that the city had lied about it."
+LONG_LINE = f'{QUOTED} ‘No,’ he said, "never". '
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 PIECES = st.sampled_from(
     [
@@ -34,6 +37,14 @@ PIECES = st.sampled_from(
     ]
 )
 TEXTS = st.lists(st.one_of(PIECES, st.text(max_size=30)), max_size=8).map("".join)
+
+
+@pytest.fixture(scope="module")
+def sparing(tiny: Pipeline) -> Pipeline:
+    """The tiny model at a price at which it sees a quote in a hundred characters, as in news, and not in every word."""
+    network = copy.copy(tiny.network)
+    network.config = network.config.model_copy(update={"decoding": Decoding(span_cost=(1.0, 1.0, 1.0, 1.0))})
+    return Pipeline(network, tiny._tokenizer)
 
 
 def _claims(pipeline: Pipeline, text: str) -> list[Claim]:
@@ -129,7 +140,7 @@ def test_articles_come_lazily_and_in_order(tiny: Pipeline) -> None:
     def endless() -> Iterator[Article]:
         for i in itertools.count():
             taken.append(i)
-            yield Article(str(i), QUOTED * 200)
+            yield Article(str(i), "\n" * 20_000)
 
     stream = tiny.run(endless())
     assert [next(stream)[0].id for _ in range(12)] == [str(i) for i in range(12)]
@@ -190,10 +201,10 @@ def test_boilerplate_yields_no_claims(pipeline: Pipeline) -> None:
     assert len(claims) == len(_claims(pipeline, QUOTED))
 
 
-def test_a_long_article_is_read_in_sections(tiny: Pipeline) -> None:
-    paragraphs = [f"{QUOTED} It was day {i} of the long debate in the town of Umeå." for i in range(900)]
+def test_a_long_article_is_read_in_sections(sparing: Pipeline) -> None:
+    paragraphs = [f"{QUOTED} It was day {i} of the long debate in the town of Umeå." for i in range(560)]
     text = "\n\n".join(paragraphs)
-    claims = _claims(tiny, text)
+    claims = _claims(sparing, text)
     _check_offsets(text, claims)
     # Every part of the text is read: claims reach from its first tenth into its last.
     assert claims[0].attributed.quote.content[0].start < len(text) / 10
@@ -201,22 +212,27 @@ def test_a_long_article_is_read_in_sections(tiny: Pipeline) -> None:
 
 
 @pytest.mark.slow
-def test_a_line_of_a_megabyte_takes_bounded_time(tiny: Pipeline) -> None:
-    text = (QUOTED + ' ‘No,’ he said, "never". ') * 8000
-    assert len(text) > 1_000_000
-    started = time.monotonic()
-    claims = _claims(tiny, text)
-    assert time.monotonic() - started < 120  # some 20 s on two idle cores
-    _check_offsets(text, claims)
+def test_the_time_for_one_long_line_grows_with_its_length_only(sparing: Pipeline) -> None:
+    def seconds(characters: int) -> float:
+        text = (LONG_LINE * (characters // len(LONG_LINE) + 1))[:characters]
+        started = time.process_time()
+        claims = _claims(sparing, text)
+        taken = time.process_time() - started
+        assert claims
+        _check_offsets(text, claims)
+        return taken
+
+    seconds(10_000)
+    assert seconds(320_000) < 14 * seconds(40_000)  # eight times the length
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("unit", ["'", "“", "‘a ", '"', "(A.", "Ann ", "a", "\n"])
-def test_repetition_takes_bounded_time(unit: str, tiny: Pipeline) -> None:
-    text = unit * (100_000 // len(unit))
-    started = time.monotonic()
-    _check_offsets(text, _claims(tiny, text))
-    assert time.monotonic() - started < 30
+@pytest.mark.parametrize("unit", ["'", "“", "‘a ", '"', "(A.", "Ann ", "a", "\n", "-", " "])
+def test_repetition_takes_bounded_time(unit: str, sparing: Pipeline) -> None:
+    text = unit * (20_000 // len(unit))
+    started = time.process_time()
+    _check_offsets(text, _claims(sparing, text))
+    assert time.process_time() - started < 8
 
 
 def test_the_samples_show_every_stance_and_kind(pipeline: Pipeline, samples: Path) -> None:

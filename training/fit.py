@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shutil
 from pathlib import Path
 
 import torch
@@ -13,8 +14,8 @@ from torch.nn import functional
 from transformers import AutoConfig, AutoModel, Trainer, TrainingArguments, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
-from stance.errors import ModelError
-from stance.network import NetworkConfig, StanceNetwork, load_network, save_network
+from stance.errors import InputError, ModelError
+from stance.network import CONFIG, WEIGHTS, NetworkConfig, StanceNetwork, load_network, save_network
 from stance.runtime import special_tokens
 from training.annotations import read_annotated
 from training.features import IGNORED, collate, rows
@@ -157,14 +158,17 @@ def fit(config: FitConfig, folder: Path, *, device: str = "auto", resume: bool =
     network = network.cpu().eval()
     save_network(network, tokenizer, folder)
     (folder / "fit.json").write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    shutil.rmtree(checkpoints, ignore_errors=True)  # a finished run is no checkpoint of the next one
     return network
 
 
 def start(config: FitConfig) -> tuple[StanceNetwork, Tokenizer]:
     """Build the network to train: from a model folder of this project, or new heads on an encoder."""
     base = Path(config.base_model)
-    if (base / "config.json").is_file() and "format" in json.loads((base / "config.json").read_text(encoding="utf-8")):
-        return load_network(base)
+    if (base / WEIGHTS).is_file() and _is_ours(base / CONFIG):
+        network, tokenizer = load_network(base)
+        network.config = network.config.model_copy(update={"name": config.name})
+        return network, tokenizer
     try:
         # Attention dropout costs 40% of a step on a CPU (no fused kernel has it), and buys nothing measurable.
         settings = AutoConfig.from_pretrained(config.base_model, attention_probs_dropout_prob=0.0)
@@ -185,6 +189,14 @@ def start(config: FitConfig) -> tuple[StanceNetwork, Tokenizer]:
     return StanceNetwork(network_config, encoder), tokenizer
 
 
+def _is_ours(config: Path) -> bool:
+    try:
+        settings = json.loads(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(settings, dict) and "format" in settings
+
+
 def examples(config: FitConfig, tokenizer: Tokenizer) -> Dataset:
     """Read the training data as a dataset of the rows of `training.features.rows`, one JSON text each.
 
@@ -201,6 +213,8 @@ def examples(config: FitConfig, tokenizer: Tokenizer) -> Dataset:
                 windows=config.windows,
             )
         )
+        if not found:
+            raise InputError(f"{source.path}: no article with text in it, expected one annotated article a line")
         parts += [found] * source.repeat
     return concatenate_datasets([Dataset.from_list([{"row": json.dumps(r)} for r in part]) for part in parts])
 
