@@ -79,6 +79,7 @@ _SENTENCE = re.compile(
 _LINE = re.compile(r"[^\r\n]+")
 _SHORT_WORDS = 14  # a line this short without a full stop is a label, not prose
 _PARAGRAPH_WORDS = 30
+_LONGEST = 500  # characters
 _SAYS = re.compile(r"[“”\"„«»]|\b(?:said|says|told|according to|added|asked|denied|accused)\b", re.IGNORECASE)
 
 
@@ -106,6 +107,8 @@ def boilerplate(text: str) -> list[Span]:
 
 
 def _surely(line: str) -> bool:
+    if len(line) > _LONGEST:  # a paragraph, or a whole article in one; and the patterns stay cheap
+        return False
     if _PRICE.match(line):
         return True
     # A long line that begins like a link and quotes somebody is a paragraph, or a whole article in one.

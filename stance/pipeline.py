@@ -107,6 +107,7 @@ class Pipeline:
             in_tokens = token_quotes(reading, self.network, text)
             quotes = locate(in_tokens, reading, text)
             kept = [i for i, quote in enumerate(quotes) if not _within(quote.content[0].start, dropped)]
+            kept.sort(key=lambda i: quotes[i].content[0].start)  # making quotation marks whole moves some starts
             found.append(([in_tokens[i] for i in kept], [quotes[i] for i in kept], reading))
         names = candidates(text, [quote.source for _, quotes, _ in found for quote in quotes if quote.source])
         claims = []
