@@ -214,7 +214,6 @@ def test_a_long_article_is_read_in_sections(sparing: Pipeline) -> None:
 def test_repetition_does_no_harm(unit: str, sparing: Pipeline) -> None:
     text = unit * (40_000 // len(unit))
     _check_offsets(text, _claims(sparing, text))
-    assert time.process_time() - started < 25
 
 
 def test_the_samples_show_every_stance_and_kind(pipeline: Pipeline, samples: Path) -> None:
