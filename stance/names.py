@@ -71,6 +71,16 @@ MALE = frozenset(
     "stanley stephen steve steven stuart ted terry thomas tim timothy todd tom tony trevor victor vince vincent "
     "vladimir walter warren wayne will william".split()
 )
+# Countries and capitals that speak for a government, and are never "he" or "she", nor anybody's surname.
+PLACES = frozenset(
+    "afghanistan ankara argentina athens australia austria baghdad bangladesh beijing belgium berlin brazil "
+    "britain brussels cairo canada chile china colombia cuba damascus delhi denmark egypt england ethiopia "
+    "europe finland france geneva germany greece hungary india indonesia iran iraq ireland islamabad israel "
+    "italy japan jerusalem kabul kazakhstan kenya kiev kremlin kyiv lebanon libya london madrid mexico moscow "
+    "myanmar nigeria norway ottawa pakistan palestine paris peru poland portugal pyongyang riyadh rome russia "
+    "rwanda scotland seoul serbia spain sudan sweden switzerland syria taiwan tehran tokyo turkey ukraine "
+    "venezuela vietnam wales washington xinjiang yemen".split()
+)
 _HIS_TITLE = re.compile(r"\b(?:Mr|Sir|Lord|Messrs)\.?\s+$")
 _HER_TITLE = re.compile(r"\b(?:Mrs|Ms|Miss|Dame|Lady|Baroness)\.?\s+$")
 _ANY_TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Miss|Mx|Dr|Sir|Lord|Lady|Dame|Sen|Rep|Gov|Gen|Prof)\.?\s+$")

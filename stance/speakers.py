@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from stance.marks import quoted_spans
-from stance.names import BODY_WORDS, PRONOUNS, TITLES, Mention, gender, mentions, name_words, tidy_name, titled
+from stance.names import BODY_WORDS, PLACES, PRONOUNS, TITLES, Mention, gender, mentions, name_words, tidy_name, titled
 from stance.network import StanceNetwork
 from stance.quotes import TokenQuote
 from stance.runtime import Reading
@@ -150,7 +150,9 @@ def _own(ranking: Sequence[tuple[Candidate, float]], own: Candidate) -> float:
 def _may_be(pronoun: str, candidate: Candidate) -> bool:
     """Whether "he" or "she" may mean a candidate: no body, no acronym, no first name of the other gender."""
     words = name_words(candidate.name)
-    if BODY_WORDS & set(words) or (candidate.name.isupper() and len(candidate.name) > 1) or " and " in candidate.name:
+    if BODY_WORDS & set(words) or PLACES.issuperset(words) or " and " in candidate.name:
+        return False
+    if candidate.name.isupper() and len(candidate.name) > 1:
         return False
     return gender(candidate.name) in (None, "f" if pronoun in _HERS else "m")
 
@@ -254,6 +256,7 @@ def fullest(named: Sequence[Mention], text: str) -> dict[str, str]:
             other
             for other in people.get(short[-1], [])
             if len(words[other]) > len(short)
+            and not PLACES.issuperset(short)
             and (words[other][-len(short) :] == short or (len(short) == 1 and words[other][0] == short[0]))
         ]
         if longer:
