@@ -125,6 +125,8 @@ def _resolve(
         short = set(name_words(own.short))
         fitting = [c.name for c, p in ranking if c.named and short < set(name_words(c.name)) and p > 0.5]
         return fitting[0] if fitting else own.name
+    if _INDEFINITE.match(words):  # "a source" stands for itself
+        return None if own is None else own.name
     personal = words.lower() in _PERSONAL
     inside = set(name_words(words)) if own is not None else set()
     likely = [
@@ -136,7 +138,7 @@ def _resolve(
     total = sum(p for _, p in likely)
     name, probability = max(likely, key=lambda pair: pair[1], default=("", 0.0))
     sure = least if own is None or _DEFINITE.match(words) else _SURE_OF_ANOTHER
-    if total and probability / total >= (2.0 if _INDEFINITE.match(words) else sure):
+    if total and probability / total >= sure:
         return name
     if own is None or (_DEFINITE.match(words) and _own(ranking, own) < _SURE_OF_ITSELF):
         return None
