@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test lint format wheel clean
+.PHONY: run test lint gate format wheel clean
 
 run: .venv/run ## read the sample articles, show the claims, write the records
 	$(BIN)/stance run samples
@@ -15,6 +15,9 @@ lint: .venv/dev ## style, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+gate: .venv/dev ## the figures of the model that ships, against their floors
+	$(BIN)/python -m training gate
 
 format: .venv/dev
 	$(BIN)/ruff check --fix .

@@ -8,6 +8,8 @@ import torch
 from stance.network import Decoding, StanceNetwork
 from stance.quotes import TokenQuote
 from stance.runtime import Reading
+from stance.speakers import Candidate
+from stance.targets import targets
 from stance.types import AttributedQuote, Claim, Stance
 
 # A quote as the stance head sees it: its own tokens, and this many around it and its attribution.
@@ -21,12 +23,30 @@ _AT_ONCE = 64
 
 
 def classify(
-    attributed: Sequence[AttributedQuote], quotes: Sequence[TokenQuote], reading: Reading, network: StanceNetwork
+    attributed: Sequence[AttributedQuote],
+    quotes: Sequence[TokenQuote],
+    reading: Reading,
+    network: StanceNetwork,
+    found: Sequence[Candidate],
 ) -> list[Claim]:
-    """Judge what each attributed quote does; `quotes` are the same in tokens, in the same order."""
+    """Judge what each attributed quote does and whom it accuses.
+
+    Args:
+        attributed: The quotes and their speakers.
+        quotes: The same quotes in tokens, in the same order.
+        reading: What the network saw in the article.
+        network: Its stance head and target links judge.
+        found: The names of the article, from `stance.speakers.candidates`.
+    """
     probabilities = stance_probabilities(quotes, reading, network)
-    decoding = network.config.decoding
-    return [Claim(quote, *decide(p, decoding), p) for quote, p in zip(attributed, probabilities, strict=True)]
+    decided = [decide(p, network.config.decoding) for p in probabilities]
+    accusing = [i for i, stances in enumerate(decided) if Stance.ACCUSATION in stances]
+    accused = targets([quotes[i] for i in accusing], [attributed[i].speaker for i in accusing], reading, network, found)
+    target = dict(zip(accusing, accused, strict=True))
+    return [
+        Claim(attributed[i], *decided[i], probabilities[i], *(target.get(i) or (None, None)))
+        for i in range(len(attributed))
+    ]
 
 
 @torch.inference_mode()
@@ -36,6 +56,8 @@ def stance_probabilities(
     """Give the calibrated probability of each stance for each quote, in the order of `Stance`."""
     result = []
     device = reading.vectors.device
+    decoding = network.config.decoding
+    bias = torch.tensor(decoding.stance_bias, device=device)
     for start in range(0, len(quotes), _AT_ONCE):
         chosen = [region(quote, len(reading.tokens)) for quote in quotes[start : start + _AT_ONCE]]
         # Always the full width: a shorter one would change the last bits with the neighbours.
@@ -44,9 +66,7 @@ def stance_probabilities(
         for i, row in enumerate(chosen):
             tokens[i, : len(row)] = torch.tensor([token for token, _ in row])
             roles[i, : len(row)] = torch.tensor([role for _, role in row], dtype=torch.float)
-        logits = (
-            network.stance(reading.vectors, tokens.to(device), roles.to(device)) / network.config.decoding.temperature
-        )
+        logits = network.stance(reading.vectors, tokens.to(device), roles.to(device)) / decoding.temperature + bias
         result += [dict(zip(Stance, row, strict=True)) for row in logits.double().softmax(-1).tolist()]
     return result
 

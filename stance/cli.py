@@ -62,6 +62,13 @@ def run(
     model: Model = None,
     device: Device = None,
     batch_size: BatchSize = None,
+    min_probability: Annotated[
+        float | None,
+        typer.Option(
+            help="Leave out claims whose stance is less probable, from 0 to 1; they are counted.  [default: 0]",
+            show_default=False,
+        ),
+    ] = None,
     config: Config = None,
 ) -> None:
     """Read articles and write their claims: who says it, in which words, and what it does.
@@ -80,7 +87,7 @@ def run(
     from stance.articles import read_articles
     from stance.records import claim_row
 
-    settings = _settings(config, model=model, device=device, batch_size=batch_size)
+    settings = _settings(config, model=model, device=device, batch_size=batch_size, min_probability=min_probability)
     _refuse_overwriting(out, inputs)
     pipeline = _pipeline(settings)
     failures: list[str] = []
@@ -92,15 +99,18 @@ def run(
             else:
                 yield found
 
-    articles = claims = 0
+    articles = claims = unsure = 0
     with _sink(out) as write, _progress("articles") as tick:
         for article, found in pipeline.run(good()):
-            for claim in found:
+            sure = [claim for claim in found if claim.probabilities[claim.stance] >= settings.min_probability]
+            for claim in sure:
                 write(claim_row(article, claim, pipeline.model))
             articles += 1
-            claims += len(found)
+            claims += len(sure)
+            unsure += len(found) - len(sure)
             tick()
-    _finish(f"{articles} articles, {claims} claims", out, failures)
+    left_out = f", {unsure} unsure claims left out" if unsure else ""
+    _finish(f"{articles} articles, {claims} claims{left_out}", out, failures)
 
 
 @app.command()

@@ -18,6 +18,7 @@ class RunConfig(BaseModel):
         model: A model folder; None is the model that ships.
         device: `auto` takes a GPU where there is one.
         batch_size: Windows that the network reads at once.
+        min_probability: Claims whose stance is less probable are left out by `stance run`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -25,6 +26,7 @@ class RunConfig(BaseModel):
     model: Path | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     batch_size: int = Field(16, ge=1)
+    min_probability: float = Field(0.0, ge=0, le=1)
 
 
 def load_config(kind: type[_Settings], path: Path | None, **changes: Any) -> _Settings:

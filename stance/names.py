@@ -1,5 +1,6 @@
 """Names in a text: mentions of people and bodies, found by their capitals, and how names compare."""
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ TITLES = frozenset(
     "colonel col lieutenant lt corporal cpl admiral judge congressman congresswoman chairman chairwoman chief "
     "king queen prince princess pope cardinal rev reverend bishop archbishop imam rabbi sheriff mayor ambassador "
     "coach manager premier commissioner director candidate nominee activist lawyer analyst author actor actress "
-    "striker leader ceo mep congressional".split()
+    "striker leader ceo mep msp congressional del speaker".split()
 )
 # Titles only beside another title: "Foreign Minister", but "Foreign Ministry".
 _QUALIFIERS = frozenset(
@@ -49,27 +50,136 @@ PRONOUNS = frozenset(
 )
 # First names that tell a woman from a man; enough to keep "he" from Michelle and "Mr" from Hillary.
 FEMALE = frozenset(
-    "alice alison amanda amy andrea angela ann anna anne barbara betty camille carla carly carol caroline "
-    "catherine cheryl christine claire clara condoleezza debbie deborah diana donna dorothy elena elizabeth ella "
-    "ellen emily emma fatima fiona grace hannah harriet heather helen hillary ines irene ivanka jane janet jean "
-    "jennifer jessica joan joanna joanne judith judy julia julie karen kate katherine kathleen kellyanne kim "
-    "laura linda lisa loretta louise lucy madeleine maggie margaret maria marie marilyn marion martha mary maya "
-    "megan melania melissa michelle monica nancy naomi natalie nicola nora olivia pamela patricia patty paula "
-    "priya rachel rebecca rosa rose ruth samantha sandra sara sarah sharon sheila shirley sonia sophie stephanie "
-    "susan sylvia teresa theresa tina valerie vanessa vera victoria virginia wendy yvonne zoe".split()
+    "aarti abena abigail adaeze adele adriana adwoa agnes agnieszka aidana aigerim aigul ainur aisha aissatou "
+    "aisulu aizhan akiko akmaral akosua alejandra aleksandra alessandra alexandra alice alicia alina alison aliya "
+    "allison almagul altantsetseg altynai alyssa ama amanda amelia amina aminah aminata amira amy amélie ana "
+    "anahera analyn ananya anastasia andrea angela angelina anita anjali ann anna annabel anne anneke anneliese "
+    "annette annie annika anushka aoife aparna archana arlene aroha asel asha asma assia astrid ateca audrey "
+    "aurélie ava avigail awa aya ayako ayelet ayesha ayşe azadeh azizah barbara beatrice beatriz becky begoña "
+    "belinda bernadette bernice bertha beth bethany betty beverly bhavna bibigul bintou birgit bojana bolormaa "
+    "bonnie bopha botagoz bożena brenda brianna bridget brigitte brittany bronwyn bukola bushra camila camille "
+    "candace carla carly carmen carol caroline carolyn cassandra catalina catherine cecilia celia chaima chamari "
+    "chandrika channary chantal charlene charlotte cheryl chiamaka chiara chinwe chioma chiyoko chloe cholpon "
+    "christina christine chutima ciara cindy claire clara claudia colleen condoleezza connie constance consuelo "
+    "corazon cristina cynthia céline dalila daniela danielle danuta daphne daria darlene deanna debbie deborah "
+    "debra deepa deepika deirdre delia delphine denise desiree dewi diana diane dianne dilbar dilfuza dilnoza "
+    "dilorom dilrukshi dimitra dina divya djamila dolores donna doreen doris dorota dorothy dounia dragana edith "
+    "edna efua eileen elaine eleanor elena eleni elif elise eliza elizabeth ella ellen ellie elsa elsie elżbieta "
+    "emiko emily emine emma erica erika erin esi esperanza estefanía esther ethel eugenia eunji eva evelyn ewa "
+    "fadwa farida faridah farzana fatiha fatima fatma fatou fatoumata federica felicia femke fereshteh fernanda "
+    "feruza fiona folake frances francesca françoise freja freya fumiko funmilayo gabriela gail galina gayatri "
+    "gaylene geeta gemma genevieve geneviève georgina geraldine gertrude ghita gillian gina giovanna gisela giulia "
+    "gladys glenda gloria gordana grace graciela greta gudrun guiying gulbahor gulchehra guljan gulmira gulnara "
+    "gulnora gwen gwendolyn gülay habiba hafida hafsa hala halima halimah halyna hanan hanna hannah harriet haruka "
+    "hasnah hatice heather heidi heike helen helena henrietta hilda hillary hinemoa hiroko hiwot hnin hoda hodan "
+    "huda huong hyejin hélène ibtissam ida ifrah ilona imane imogen indah ines ingeborg ingrid inés irene irina "
+    "irma isabel isabella isabelle ivana ivanka jacinta jacqueline jadwiga jamila jamilya jane janet janice jaya "
+    "jean jeanette jeanne jelena jenna jennifer jenny jessica jessie jieun jill jimena jintana jiyeon joan joann "
+    "joanna joanne jocelyn josefina josephine joyce juana juanita judith judy julia juliana julie juliet juliette "
+    "junko kadiatou kalpana kamila kamola kanokwan kaouthar kara karen kari karima kartika katarzyna kate katherine "
+    "kathleen kathryn kathy katie katrina kavita kayla kazuko keiko kellyanne kerryn khadija kim kimberly kiri "
+    "kirsten kristen kristin kristina ksenia kumiko kunthea kylie lakshmi lamia larisa lata latifa laura lauren "
+    "layla leah leanne leila lena lenka lestari leticia lihua lijuan liliana lillian linda lindiwe lindsay lisa "
+    "litia ljubica lois lorena loretta lori lorraine losalini loubna louise lubna luciana lucy lucía ludmila luisa "
+    "lupe luzviminda lydia lynette lynne mabel madeleine madhuri madina magdalena maggie maha makeda malee malia "
+    "malika malini malohat manal mandy manivanh manuela maral marama marcela marcia maree margaret marge margot "
+    "marguerite maria mariam mariama mariana marianne maribel maricel marie marieke mariko marilyn marina marion "
+    "marisol marites marjorie marlene marta martha mary maryam maría masako masoumeh mathilde maureen mavluda "
+    "maxine maya mayumi małgorzata meena meenakshi megan meghan meihua meiling melania mele melissa meral mereana "
+    "meredith mereoni mervat michaela michal michelle michiko midori mildred milena millie minji minnie miranda "
+    "miriam mirjana miyoung miyuki mohira molly mona monica monique mounira muna munira muriel myra mónica nabila "
+    "nadezhda nadia nadine nagwa naima najla nakato naledi nancy nandini naoko naomi narantsetseg narelle nargiz "
+    "nargiza nasrin natalia natalie nathalie nattaya nawal nawel nayeon neha nellie ngaire ngozi nguyet nhung niamh "
+    "nicola nicole nigora niloufar nilufar nina nirmala nkechi nodira noelene nomvula nora noraini noreen norhayati "
+    "noriko norma nosipho noura nthabiseng nurcan nurhayati nuria nurul octavia oguljan oksana olena olga olivia "
+    "orawan ouafa oumou oyunchimeg padma palesa pamela paola parisa parvina patricia patty paula paulette paulina "
+    "pauline peggy penelope pernille petra philippa phoebe phyllis pilar polly pooja pornthip pratibha preeti "
+    "priscilla priya priyanka päivi rachael rachel rachida radha raelene rafaela raisa ramatoulaye ramona rania "
+    "raquel rasha ratna rebecca reem reiko rekha renate renee retno rhonda rima rita rivka roberta robyn rocío "
+    "rohani roimata rokia ronit rosa rosalind rosalinda rose rosemary rosie rosmah rowena roxanne roza rukhsana "
+    "rukhshona ruth rym sabine sabrina sachiko sadia sadie safia saima sajida sakura salanieta sally salma salote "
+    "saltanat samantha samia samira sandra sangeeta sara sarah sarangerel sarita saskia saule savita sawsan sayaka "
+    "selina seoyeon serena setsuko sevgi shabana shahlo shahnoza shalini sharmila sharon shazia sheila shelley "
+    "sheree sherine sherry shira shirin shirley shizuka shoshana shreya shufen sibongile sienna sigrid siham silke "
+    "silvia sina sinéad siobhan siriporn siti sitora smriti snežana sofia soledad solveig sonal sonia sophea sophie "
+    "souad soumaya soyeon sreymom stella stephanie sudarat sudha suhair sujin sulastri sunhee sunisa sunita "
+    "supaporn susan susana susanna susannah sushma suzanne svetlana svitlana swati sylvia sylvie tabitha tahmina "
+    "tamar tamara tammy tanya tara tatiana teresa tetiana thandar thandeka thandiwe theary thelma theresa thiri "
+    "thitima thuy tiffany tigist tina titilayo titilia togzhan tomoko toni tracey trang trudy tuyet tuğba tzipi "
+    "ulrike uma umida una unaisi ursula usha valentina valerie valérie vandana vanessa vasiti venera vera verity "
+    "veronica verónica vesna victoria vidya virginia vivian véronique wafa wahyuni wambui wanda wangari wanjiru "
+    "wassila wendy whina wikitoria wilaiwan wilma winifred wulan xiaoling xiaomei ximena xiulan yaa yael yamina "
+    "yanti yasmin yasuko yejin yelena yetunde yoko yolanda yoshiko younghee yukiko yulan yulia yuliana yumiko "
+    "yuriko yvonne zahra zainab zaleha zamira zanele zara zarina zeynep zhanar zhibek zineb zodwa zoe zohra zukhra "
+    "zulfiya zuraida zuzana élodie".split()
 )
 MALE = frozenset(
-    "aaron abdul adam adrian ahmed alan albert alex alexander alistair andrew andy anthony antonio arthur barack "
-    "barry ben benjamin bernard bernie bill bob boris brad brian bruce carl carlos charles chris christopher "
-    "chuck clive colin daniel dave david dean dennis derek don donald doug douglas ed eddie edward eric ernest "
-    "ethan evan francis frank fred gareth gary geoff george gerald gerhard glenn gordon graham greg gregory guy "
-    "harold harry henry howard hugh ian ibrahim ivan jack jacob jacques james jason jeff jeffrey jeremy jerry jim "
-    "jimmy joe joel john jonathan jorge jose joseph josh juan julian karl keith ken kenneth kevin larry lee leo "
-    "leon liam louis luis luke malcolm marco mark martin matt matthew michael mick mike mitch mitt mohamed "
-    "mohammed neil newt nicholas nick nigel oliver oscar otto patrick paul pedro pete peter phil philip ralph ray "
-    "reg richard rick rob robert roger ron ronald roy rudy rupert russell ryan sam scott sean sergei silvio simon "
-    "stanley stephen steve steven stuart ted terry thomas tim timothy todd tom tony trevor victor vince vincent "
-    "vladimir walter warren wayne will william".split()
+    "aaron abdelaziz abdelhamid abdelilah abdelkader abderrahmane abdoulaye abdul abdullah abhishek abraham adam "
+    "adel adilbek adnan adolfo adrian agus ahmad ahmed ahmet aibek ajay akash akhilesh akira akmal alan alassane "
+    "alastair albert alec aled alejandro aleksander alessandro alex alexander alexei alfonso alfred alisher "
+    "alistair allan allen almazbek alonso alvin amadou amine amir amit amos anand anatoly anders andre andreas "
+    "andrew andriy andrzej andrés andy angus anil anouar anthony antoine antonio anucha anupong anvar apichai "
+    "apisai archie arjun arman armando arnel arnold arthur arturo arun arvind ashok ashraf ashwin asif askar avi "
+    "avraham aymen azamat azlan azman azzedine babajide badr bakary bakhrom bakhtiyar bambang baptiste barack "
+    "barnaby barry bart basil batbayar bauyrzhan begench behrouz bekele bekzat ben benedict benjamin benny benoît "
+    "bernard bernd bernie bert bertrand bevan bilal bill billy bishnu björn bob bobby bogdan bohdan bolat boris "
+    "botir boubacar bounthong boyd brad bradley brahim brandon brendan brent brett brian bronisław bruce bryan "
+    "bryce budi burak byron bülent callum calvin carl carlos cecil cedric cem cesar chaiwat chaminda changmin "
+    "charles cheick chidi chinedu chris christopher chuck chukwuma clarence claude clifford clint clive cody colin "
+    "connor conor cormac craig crisanto cuong curtis cyril césar daisuke damian damien dan daniel danilo daniyar "
+    "daouda dariush darrell darren darryl daryl daulet dave david davron dean declan dedi deepak denis dennis derek "
+    "dermot desmond detlef dick diego dieter dilshod dimitris dinesh dirk djoko dmitri dmitry dominic don donald "
+    "donghyun dongwook donnie doug douglas dovlet dragan driss duncan dustin dušan dwayne ed eddie edgar edgardo "
+    "edmund eduardo edward edwin eitan eko ekrem eldar eli elias elliot elliott elvis emeka emilio emmanuel emre "
+    "enkhbayar enrique eoin epeli eric erik erlan ermek ernest ernesto ernst errol esteban ethan euan eugene evan "
+    "ewan fabio fabrice fadzil fahd faisal farhad farrukh fathi felipe felix femi fergus fernando filimoni firdavs "
+    "florian floyd fouad francesco francis francisco frank franklin françois fraser fred freddie frederick "
+    "friedrich frédéric fumio gabriel gamal ganbold ganesh gareth gary gatot gavin gayrat geert geoff geoffrey "
+    "george gerald gerard gerhard gerry getachew ghassan gideon gilbert gilberto giles giorgos giovanni giuseppe "
+    "glenn gopal goran gordon graham greg gregory grigory grzegorz guillaume guillermo gunnar guoqiang gustavo guy "
+    "gábor gérard günther habib hafiz haidar haile haitham hakan hamad hamdi hamid hamidullah hamish hamza hank "
+    "hans harish harold harry harvey hassan hector heinrich helmut hemi hendra henrik henry herbert herman hernán "
+    "hicham hideki hideo hiroshi hoani hohepa holger hossein houari howard hubert hugh hugo humphrey hussein huy "
+    "hyunwoo ian ibrahim ichiro idrissa ignacio igor ilhom imad imran inoke ioane iqbal irving irwan isaac isagani "
+    "isamu isikeli ismail issa istván itzhak ivan ivor iñigo jack jacob jacques jaehyun jagdish jahongir jaime jake "
+    "jamal james jamshid jared jarosław jarrod jarvis jason jasur javad javier jeff jeffery jeffrey jens jeremy "
+    "jerome jerry jianguo jianjun jim jimmy jinwoo jiro jiří joaquin joe joel joey john johnny jomar jon jonathan "
+    "jone joonho joost jordi jorg jorge jose josef joseph josh joshua josé joão juan julian julio julius junichi "
+    "justin jérôme jürgen kairat kamran kanat kareem karim karl karthik kaveh kazuo keir keith kelvin kemal ken "
+    "kenichi kenji kenneth kenta kevin khairul khaled khalid khoa khurshed kieran kiprono kirill kirk kittisak "
+    "klaus kofi koichi konstantin kostas krzysztof kuanysh kubanychbek kurt kwabena kwaku kwame kwangsoo kwasi kyaw "
+    "kyle lachlan lakhdar lalit lamar lamine larry lars laurence laurent lawrence lee leo leon leonard leonardo "
+    "leonid leroy lester levan lewis liam lloyd lorenzo lotfi louie louis luca lucas luis lukas luke luther lászló "
+    "magnus mahesh mahinda mahmoud maika majid maksat maksim malcolm mamadou mandla manish manoj manuel marat "
+    "marcelo marco marcus marek mario mark martin marvin marwan masahiro masao mathieu matiu matt matteo matthew "
+    "matthias maurice mauricio maxwell medet mehdi mehmet melvin michael micheal mick miguel mihai mikael mikaere "
+    "mike mikhail mikko milton minh minho minjun minoru miroslav mitch mitt mizanur mohamed mohammad mohammed "
+    "mohsen moncef morris moses moshe mounir mourad moussa muhammad mukesh munkhbat murat mustafa mustapha muzaffar "
+    "mykola myrat nabil naoki narong nathan nathaniel nattapong naveen nazri ned neil neville newt nicholas nick "
+    "nigel nikhil nikolai nikora nikos nitin nizar nnamdi nobuo noel norman noureddine nurbek nurlan nuwan obinna "
+    "octavio olav oleg oleksandr oliver olivier olumide olusegun omar ondřej orhan osama osamu oscar osman otabek "
+    "otgonbayar othman otis otto oumar ousmane owen oybek pablo paddy padraig paolo pascal patrick paul pavel pedro "
+    "pete peter phil philip philippe pichai pierre piers pieter pietro piripi pradeep prakash pranab prasert quang "
+    "quentin rachid rafael rahul rainer rajesh rajiv rakesh rakhat ralf ralph ramesh ramon ramón randall randy "
+    "rangi rashid rasmus raul ravi rawiri ray raymond razak raúl reg reginald reinhard reuben reynaldo reza rhys "
+    "ricardo richard rick ridha rithy rizal rob robbie robert roberto rocco rodel roderick rodney rodrigo rogelio "
+    "roger rohit roland romeo romulo ron ronald rory rosli roy ruben rubén rudy rufus rupert ruslan russell rustam "
+    "ryan ryota sachin saeed salah salman salvador salvatore sam samir sammy samnang samuel sandeep sanjar sanjay "
+    "satoshi saul savenaca scott sean sebastian segun sekou selahattin semisi seojun sergei sergio serik serkan "
+    "seth seungho seydou shafiq shahid shahrizal shane shaun shavkat sherzod shigeru shinichi shlomo shoaib shota "
+    "siamak siaosi sibusiso sidney silas silvio simon sione sipho sitiveni siyabonga sjoerd slamet slobodan sofiane "
+    "sombat somchai somphone somsak souleymane stanislav stanley stefan stephen steve steven stewart stu stuart "
+    "suhrob sungmin sunil surachai suresh susumu suthep sutrisno sven syed sylvester sébastien søren tadashi "
+    "tadesse taher takashi takeshi talant tamati tane taniela taras tarek tariq tarun ted teguh temirlan terence "
+    "terrence terry tesfaye tetsuya tevita thabo thanakorn themba theodore thiago thierry thomas thura tigran tim "
+    "timothy timur tipene tobias todd tolegen tom tomasi tomasz tommy tony torbjørn toshio trevor trung tuan tunde "
+    "tyler ulrich ulugbek umar uri usman vadim vannak vasily veasna vernon vicente victor vijay vikram viktor "
+    "viliami vince vincent vinod virgil vivek vladimir vladislav volodymyr vusi wael wahyu waisale walid wallace "
+    "wally walter waqar warren wayne weidong wichai wilfred will william willie winston wirat wiremu wojciech "
+    "wolfgang wouter xavier xiaodong yaakov yair yakubu yannis yaroslav yasser yassine yasuhiro yehuda yerlan "
+    "yevgeny yitzhak yoichi yongqiang yoshihiro yossi youngho youngsoo yousef youssef yudi yuichi yukio yuri yusuf "
+    "yves zachary zafar zainal zakaria zaw zbigniew zhanibek zhigang zhiqiang zhomart ziad zoltán zubair zulkifli "
+    "álvaro étienne".split()
 )
 # Countries and capitals that speak for a government, and are never "he" or "she", nor anybody's surname.
 PLACES = frozenset(
@@ -93,9 +203,16 @@ BODY_WORDS = frozenset(
     "chamber parliament museum library senate minority majority secretary speaker lawyers society forum alliance "
     "coalition administration government".split()
 )
-_WORD = r"(?:(?!U\.[SKN]\.)(?:[^\W\d_a-zß-öø-ÿ]\.)+(?!\w)|[^\W\d_a-zß-öø-ÿ](?:[\w’'.&-]*[\w])?)"
+# Initials ("J.K."), or a word with a capital; a plural possessive stays inside a name ("Farmers' Union").
+_WORD = (
+    r"(?:(?!U\.[SKN]\.)(?:[^\W\d_a-zß-öø-ÿ]\.)+(?!\w)"
+    r"|[^\W\d_a-zß-öø-ÿ](?:[\w’'.&-]*[\w](?:(?<=s)['’](?=[ ][^\W\d_a-zß-öø-ÿ]))?)?)"
+)
 _LINK = r"(?:of the|of|for the|for|de la|de|van der|van|von|bin|al|el|da|di|du)[ ]"
 _MENTION = re.compile(rf"(?<!\w)(?:{_WORD})(?:(?:[ \u00a0]|-)(?:{_LINK})?(?:{_WORD}))*")
+# "(R-Ohio)", "D-N.Y."
+_PARTY_STATE = re.compile(r"[RDI]-[A-Z][\w.]*(?: [A-Z][\w.]*)?")
+_LONGEST_IN_CAPITALS = 4
 _POSSESSIVE = re.compile(r"['’]s?$")
 
 
@@ -157,6 +274,8 @@ def _named(text: str) -> list[Mention]:
     found: list[Mention] = []
     for match in _MENTION.finditer(text):
         words = [(m.start() + match.start(), m.end() + match.start()) for m in re.finditer(r"[^ \u00a0]+", match[0])]
+        if len(words) > _LONGEST_IN_CAPITALS and match[0].isupper():
+            continue  # a sentence in capitals
         for part in _at_titles(text, words):
             span = _trim(text, part, lower)
             if span is None:
@@ -184,7 +303,7 @@ def _titles(parts: list[str]) -> int:
     """Count the words before a name that are titles; the last word is always the name."""
     count = 0
     for i, part in enumerate(parts[:-1]):
-        if _bare(part) in TITLES and parts[i + 1][:1].isupper():
+        if _bare(part) in TITLES and part != "Del" and parts[i + 1][:1].isupper():  # "Del. Lee", but "Lana Del Rey"
             count = i + 1
         elif _bare(part) not in _QUALIFIERS:
             break
@@ -193,11 +312,19 @@ def _titles(parts: list[str]) -> int:
     return count
 
 
+def _office(parts: list[str]) -> int:
+    """Count the words before a name that are an office: "Secretary of State | Ann Lee"."""
+    person = next((i for i, part in enumerate(parts) if i > 1 and gender(part) is not None), 0)
+    named = any(_bare(title) in TITLES and of == "of" for title, of in itertools.pairwise(parts[:person]))
+    return person if named else 0
+
+
 def _at_titles(text: str, words: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
     """Cut capitalised words at a title or after a possessive: "Homeland Security Secretary | Jane Doe"."""
     part: list[tuple[int, int]] = []
     for i, word in enumerate(words):
         title = _bare(text[slice(*word)]) in TITLES and i + 1 < len(words) and text[words[i + 1][0]].isupper()
+        title = title and text[slice(*word)] != "Del"
         if part and title:
             if any(_bare(text[slice(*w)]) not in _QUALIFIERS for w in part):
                 yield part
@@ -224,21 +351,25 @@ def _person(text: str, part: list[tuple[int, int]]) -> bool:
 
 def _trim(text: str, words: list[tuple[int, int]], lower: set[str]) -> Span | None:
     words = words[_titles([text[slice(*word)] for word in words]) :]
+    words = words[_office([text[slice(*word)] for word in words]) :]
     while words:
         word = _bare(text[slice(*words[0])])
         sentence_start = _starts_sentence(text, words[0][0])
         function = word in _STARTERS and (sentence_start or word in _ARTICLES)
-        if not (word in _DAYS | PRONOUNS or function or (sentence_start and word in lower)):
+        # "Human Rights Watch" may begin a sentence; "Critics Ann Lee and Tom Ray" are no name.
+        body = len(words) > 2 and gender(text[slice(*words[1])]) is None and text[words[1][0]].isupper()
+        if not (word in _DAYS | PRONOUNS or function or (sentence_start and word in lower and not body)):
             break
         words = words[1:]
         while words and text[words[0][0]].islower():
             words = words[1:]
         words = words[_titles([text[slice(*word)] for word in words]) :]
-    while words and (_bare(text[slice(*words[-1])]) in _DAYS or text[words[-1][0]].islower()):
+    while words and (_dated(text, words) or text[words[-1][0]].islower()):
         words = words[:-1]
-    if not words:
+    if not words or _PARTY_STATE.fullmatch(text[words[0][0] : words[-1][1]]):
         return None
-    title = len(words) == 1 and _bare(text[slice(*words[0])]) in TITLES
+    title = all(_bare(text[slice(*word)]) in TITLES | _QUALIFIERS for word in words)
+    title = title and _bare(text[slice(*words[-1])]) in TITLES
     if title and not _ANY_TITLE.search(text[max(0, words[0][0] - 12) : words[0][0]]):  # but "Mr King" is a name
         return None
     start, end = words[0][0], words[-1][1]
@@ -246,6 +377,12 @@ def _trim(text: str, words: list[tuple[int, int]], lower: set[str]) -> Span | No
     if possessive is not None:
         end = start + possessive.start()
     return Span(start, end) if end - start > 1 else None
+
+
+def _dated(text: str, words: Sequence[tuple[int, int]]) -> bool:
+    """Whether words end with a day or month; but "Theresa May" does not."""
+    last = _bare(text[slice(*words[-1])])
+    return last in _DAYS and not (len(words) > 1 and gender(text[slice(*words[-2])]) is not None)
 
 
 def _starts_sentence(text: str, at: int) -> bool:

@@ -24,7 +24,7 @@ from stance.windows import SHAPES
 # A content inside another content (a quote in a quote) has a layer of tags of its own.
 ROLES = ("source", "cue", "content", "inner")
 OUTSIDE, BEGIN, INSIDE = range(3)
-MODEL_FORMAT = "stance-network-1"
+MODEL_FORMAT = "stance-network-2"
 WEIGHTS, CONFIG, TOKENIZER = "model.safetensors", "config.json", "tokenizer.json"
 _QUOTE_ROLES = 3  # content, cue, source, as the stance head sees them
 _DISTANCES = 32
@@ -37,10 +37,15 @@ class Decoding(BaseModel):
         span_cost: Price of a span in log-probability, by role in the order of `ROLES`; more finds fewer.
         outside_bias: Added to the log-probability of "outside" at each word, by role; less finds longer spans.
         temperature: Divides the stance logits (Guo et al. 2017, https://arxiv.org/abs/1706.04599).
+        stance_bias: Added to them then, in the order of `Stance`: takes back what the weights of the labels in
+            training did to the probabilities (bias-corrected temperature scaling, Alexandari et al. 2020,
+            https://arxiv.org/abs/1901.06852).
         stance_weight: Multiplies the probabilities before the choice of the label, in the order of
             `Stance`; the probabilities themselves stay as they are.
         second: Least probability of a second stance.
+        link: Least probability of the link to a source; below it the speaker is null.
         speaker: Least probability of an antecedent; below it the speaker is null.
+        target: Least probability of a target; below it the target is null.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,9 +53,12 @@ class Decoding(BaseModel):
     span_cost: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     outside_bias: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     temperature: float = Field(1.0, gt=0)
+    stance_bias: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     stance_weight: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
     second: float = Field(0.3, ge=0, le=1)
+    link: float = Field(0.0, ge=0, le=1)
     speaker: float = Field(0.5, ge=0, le=1)
+    target: float = Field(0.5, ge=0, le=1)
 
 
 class NetworkConfig(BaseModel):
@@ -200,6 +208,7 @@ class StanceNetwork(nn.Module):
         self.cue = Pointer(hidden, config.link_size, 3)
         self.source = Pointer(hidden, config.link_size, 4)
         self.antecedent = Pointer(hidden, config.link_size, 3)
+        self.target = Pointer(hidden, config.link_size, 3)
         self.stance = StanceHead(hidden, config.reader_size, config.reader_layers, config.pooled)
 
     def encode(self, ids: Tensor, shapes: Tensor, mask: Tensor) -> Tensor:
@@ -229,6 +238,11 @@ class StanceNetwork(nn.Module):
     def link_antecedent(self, vectors: Tensor, spans: Tensor, candidates: Tensor) -> Tensor:
         """Score name mentions as what a source's words `(spans, 2)` stand for, last "none of them"."""
         logits: Tensor = self.antecedent(span_vectors(vectors, spans), vectors, candidates, _gap(candidates, spans))
+        return logits
+
+    def link_target(self, vectors: Tensor, contents: Tensor, candidates: Tensor) -> Tensor:
+        """Score name mentions as whom contents `(spans, 2)` accuse, last "none of them"."""
+        logits: Tensor = self.target(span_vectors(vectors, contents), vectors, candidates, _gap(candidates, contents))
         return logits
 
 

@@ -113,7 +113,7 @@ class Pipeline:
         claims = []
         for in_tokens, quotes, reading in found:
             attributed = attribute(quotes, in_tokens, reading, self.network, text, names)
-            claims += classify(attributed, in_tokens, reading, self.network)
+            claims += classify(attributed, in_tokens, reading, self.network, names)
         return claims
 
 

@@ -23,15 +23,23 @@ _LONGEST_GAP_WORDS = 20
 _NAME = r"[^\W\d_a-z][\w.'’-]*(?: [^\W\d_a-z][\w.'’-]*){0,4}?"
 _SIGNATURE = re.compile(rf"[.!?…]?(?:[\"”’'»]\s{{0,3}}|\s*[\r\n]\s*)[—–―]\s*({_NAME})(?=\s*[(,.\r\n]|\s*$)")
 _SENTENCE_END = re.compile(r"[.!?][”’\"']?\s+\S")
+# A paragraph that opens with a mark although the one before did not close: the same speech goes on.
+_GOES_ON = re.compile(r"[.!?…]?\s*[\r\n]\s*[“\"‘'«„]")
 
 
 @dataclass(frozen=True, slots=True)
 class TokenQuote:
-    """A quote in token indices of its article, ends exclusive."""
+    """A quote in token indices of its article, ends exclusive.
+
+    Attributes:
+        content, cue, source: As in `stance.types.Quote`.
+        certainty: Probability of the link to the source, or to none; 1 where it is given.
+    """
 
     content: tuple[TokenSpan, ...]
     cue: TokenSpan | None
     source: TokenSpan | None
+    certainty: float = 1.0
 
 
 def token_quotes(reading: Reading, network: StanceNetwork, text: str) -> list[TokenQuote]:
@@ -50,7 +58,10 @@ def token_quotes(reading: Reading, network: StanceNetwork, text: str) -> list[To
     first = [part[0] for part, _ in parts]
     linked = [cue for _, cue in parts]
     sources = _link_sources(reading, network, first, linked, spans["source"])
-    return [TokenQuote(tuple(part), cue, source) for (part, cue), source in zip(parts, sources, strict=True)]
+    return [
+        TokenQuote(tuple(part), cue, source, probability)
+        for (part, cue), (source, probability) in zip(parts, sources, strict=True)
+    ]
 
 
 def _join(
@@ -64,6 +75,9 @@ def _join(
     parts: list[tuple[list[TokenSpan], TokenSpan | None]] = []
     last: dict[TokenSpan, list[TokenSpan]] = {}
     for content, cue in zip(contents, cues, strict=True):
+        if parts and (cue is None or cue == parts[-1][1]) and _goes_on(parts[-1][0][-1], content, tokens, text):
+            parts[-1][0].append(content)
+            continue
         part = last.get(cue) if cue is not None else None
         if part is not None and _one_quote(part[-1], content, attributing, tokens, text):
             part.append(content)
@@ -73,6 +87,12 @@ def _join(
         if cue is not None:
             last[cue] = part
     return parts
+
+
+def _goes_on(left: TokenSpan, right: TokenSpan, tokens: Tokens, text: str) -> bool:
+    gap = text[tokens.ends[left[1] - 1] : tokens.starts[right[0]]]
+    opened = tokens.starts[left[0]] > 0 and text[tokens.starts[left[0]] - 1] in QUOTATION_MARKS
+    return bool(opened and left[1] <= right[0] and _GOES_ON.fullmatch(gap))
 
 
 def _one_quote(left: TokenSpan, right: TokenSpan, attributing: Sequence[TokenSpan], tokens: Tokens, text: str) -> bool:
@@ -237,7 +257,7 @@ def _link_cues(
     logits = network.link_cue(
         reading.vectors, torch.tensor(contents, device=device), _places(near, cues).to(device)
     ).cpu()
-    return _choose(logits, near, cues)
+    return [cue for cue, _ in _choose(logits, near, cues)]
 
 
 @torch.inference_mode()
@@ -247,9 +267,9 @@ def _link_sources(
     contents: Sequence[TokenSpan],
     cues: Sequence[TokenSpan | None],
     sources: Sequence[TokenSpan],
-) -> list[TokenSpan | None]:
+) -> list[tuple[TokenSpan | None, float]]:
     if not sources:
-        return [None] * len(contents)
+        return [(None, 1.0)] * len(contents)
     device = reading.vectors.device
     near = [
         _near((cue[0], cue[0] + 1), sources, inside=True) if cue else _near(content, sources, inside=False)
@@ -275,9 +295,15 @@ def _places(near: Sequence[Sequence[int]], spans: Sequence[TokenSpan]) -> torch.
     return torch.tensor([[spans[i][0] for i in found] + [-1] * (width - len(found)) for found in near])
 
 
-def _choose(logits: torch.Tensor, near: Sequence[Sequence[int]], spans: Sequence[TokenSpan]) -> list[TokenSpan | None]:
-    best = logits.argmax(-1).tolist()
-    return [spans[found[b]] if b < len(found) else None for b, found in zip(best, near, strict=True)]
+def _choose(
+    logits: torch.Tensor, near: Sequence[Sequence[int]], spans: Sequence[TokenSpan]
+) -> list[tuple[TokenSpan | None, float]]:
+    """Give the best span of each row, None where "none" is best, and its probability among them."""
+    best = logits.double().softmax(-1).max(-1)
+    return [
+        (spans[found[b]] if b < len(found) else None, p)
+        for p, b, found in zip(best.values.tolist(), best.indices.tolist(), near, strict=True)
+    ]
 
 
 def _overlapping(span: Span, quoted: Sequence[Span]) -> Sequence[Span]:

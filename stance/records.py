@@ -5,7 +5,7 @@ from typing import Any
 
 from stance.types import Article, Claim, Span, Stance
 
-SCHEMA = 1
+SCHEMA = 2
 _DIGITS = 4
 
 
@@ -19,8 +19,9 @@ def claim_row(article: Article, claim: Claim, model: str) -> dict[str, Any]:
 
     Returns:
         Keys `schema`, `article_id`, `claim_id`, `content`, `content_spans`, `cue`, `cue_span`, `source`,
-        `source_span`, `speaker`, `kind`, `stance`, `second`, `probabilities`, `model`, and `metadata` where
-        the article has any. Offsets are code points into the article's text, end exclusive.
+        `source_span`, `speaker`, `speaker_probability`, `kind`, `stance`, `second`, `probabilities`, `model`,
+        `target`, `target_probability`, and `metadata` where the article has any. Offsets are code points into
+        the article's text, end exclusive.
     """
     text = article.text
     quote = claim.attributed.quote
@@ -36,9 +37,11 @@ def claim_row(article: Article, claim: Claim, model: str) -> dict[str, Any]:
         "source": _words(text, quote.source),
         "source_span": list(quote.source) if quote.source else None,
         "speaker": claim.attributed.speaker,
+        "speaker_probability": _probability(claim.attributed.probability),
         "kind": str(quote.kind),
     }
     row |= stance_fields(claim.stance, claim.second, dict(claim.probabilities), model)
+    row |= {"target": claim.target, "target_probability": _probability(claim.target_probability)}
     if article.metadata:
         row["metadata"] = dict(article.metadata)
     return row
@@ -60,6 +63,10 @@ def _claim_id(text: str, content: tuple[Span, ...]) -> str:
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
     digest.update(repr([tuple(span) for span in content]).encode())
     return digest.hexdigest()[:16]
+
+
+def _probability(value: float | None) -> float | None:
+    return None if value is None else round(value, _DIGITS)
 
 
 def _words(text: str, span: Span | None) -> str | None:

@@ -7,15 +7,17 @@ make names full (surname, first name, acronym) and keep the noun phrase of a sou
 import bisect
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from stance.marks import quoted_spans
 from stance.names import BODY_WORDS, PLACES, PRONOUNS, TITLES, Mention, gender, mentions, name_words, tidy_name, titled
 from stance.network import StanceNetwork
-from stance.quotes import TokenQuote
+from stance.quotes import TokenQuote, TokenSpan
+from stance.roles import meant, roles
 from stance.runtime import Reading
 from stance.types import AttributedQuote, Quote, Span
 
@@ -30,6 +32,7 @@ _BEFORE, _AFTER = 96, 32
 _SPOKE_BEFORE = 12.0
 _SURE_OF_ANOTHER = 0.8
 _SURE_OF_ITSELF = 0.2
+_SURE_OF_OWNED = 0.95
 _FIRST_PERSON = frozenset("i we me us my our".split())
 _PERSONAL = frozenset("he she him her his hers himself herself".split())
 _HERS = frozenset("she her hers herself".split())
@@ -41,11 +44,19 @@ _LEADING = re.compile(r"(?:by|from|in|to|of|at|on|with|the|a|an|his|her|their|it
 _INDEFINITE = re.compile(
     r"(?:(?:by|from|in|to|of|at|on|with)\s+)?(?:an?|another|some|many|one|two|three)\s", re.IGNORECASE
 )
+_OWNED = re.compile(r"(?:by\s+)?(?:his|her|its|their|my|our)\s", re.IGNORECASE)
 _DEFINITE = re.compile(r"(?:(?:by|from|in|to|of|at|on|with)\s+)?(?:the|this|that)\s", re.IGNORECASE)
 _CLAUSE = re.compile(r"\s*(?:[,;(—–]|\s(?:who|which|that|whose|whom)\s).*", re.DOTALL)
 # After a name these begin something new; any other word in lower case makes the name a modifier.
 _AFTER_NAME = re.compile(
-    r"\s+(?:who|which|whose|and|or|of|in|at|for|from|on|with|to|a|an|the|as|also|himself|herself|is|was|has)\b"
+    r"\s+(?:who|which|whose|and|or|of|in|at|for|from|on|with|to|a|an|the|as|also|himself|herself|is|was|has"
+    r"|news agency|newspaper|magazine|website|news website)\b"
+)
+# "The Republican" is somebody whom the article names elsewhere.
+_MEMBER = re.compile(r"th(?:e|is|at)\s+(?:republican|democrat|conservative|independent|tory|liberal)", re.IGNORECASE)
+# What says something without being anybody: it speaks for itself.
+_THING = re.compile(
+    r"(?:.*\s)?(?:ads?|clip|commercial|documentary|document|film|movie|poll|story|survey|video)", re.DOTALL
 )
 
 
@@ -90,23 +101,27 @@ def attribute(
     """
     if not quotes:
         return []
-    ranked = _antecedents(in_tokens, reading, network, found)
+    spans = [quote.source or quote.content[0] for quote in in_tokens]
+    # A source always stands for somebody: "none of them" is not learned for it.
+    ranked = [ranking for ranking, _ in rank(spans, network.link_antecedent, reading, found, none=False)]
     own = {candidate.span: candidate for candidate in found}
+    known = roles(text, [(c.span, c.name) for c in found if c.named and not _bodily(c.name)])
     quoted = quoted_spans(text)
     opened = [span.start for span in quoted]
     least = network.config.decoding.speaker
     attributed: list[AttributedQuote] = []
-    for quote, ranking in zip(quotes, ranked, strict=True):
+    for quote, certainty, ranking in zip(quotes, (q.certainty for q in in_tokens), ranked, strict=True):
         previous = attributed[-1] if attributed else None
         if quote.source is None:
-            speaker = _unattributed(quote, previous, ranking, text, least)
+            speaker, probability = _unattributed(quote, previous, ranking, text, least)
         elif text[quote.source.start : quote.source.end].strip().lower() in _FIRST_PERSON:
             k = bisect.bisect_right(opened, quote.source.start) - 1
-            speaker = None if k >= 0 and quote.source.start < quoted[k].end else AUTHOR
+            speaker, probability = (None if k >= 0 and quote.source.start < quoted[k].end else AUTHOR), 1.0
         else:
             spoke = previous.speaker if previous else None
-            speaker = _resolve(quote.source, own.get(quote.source), ranking, text, spoke, least)
-        attributed.append(AttributedQuote(quote, speaker))
+            speaker, probability = _resolve(quote.source, own.get(quote.source), ranking, known, text, spoke, least)
+        sure = speaker is not None and certainty >= network.config.decoding.link
+        attributed.append(AttributedQuote(quote, speaker if sure else None, probability * certainty if sure else None))
     return attributed
 
 
@@ -114,19 +129,20 @@ def _resolve(
     source: Span,
     own: Candidate | None,
     ranking: Sequence[tuple[Candidate, float]],
+    known: Mapping[str, frozenset[str]],
     text: str,
     spoke: str | None,
     least: float,
-) -> str | None:
-    """Name a source: its own name made full, its antecedent, or its noun phrase."""
+) -> tuple[str | None, float]:
+    """Name a source: its own name made full, its antecedent, or its noun phrase; and how likely that is."""
     words = text[source.start : source.end].strip()
     if own is not None and own.named:
         # The network chooses among the full names that the words fit ("Clinton": which of them).
         short = set(name_words(own.short))
-        fitting = [c.name for c, p in ranking if c.named and short < set(name_words(c.name)) and p > 0.5]
-        return fitting[0] if fitting else own.name
-    if _INDEFINITE.match(words):  # "a source" stands for itself
-        return None if own is None else own.name
+        fitting = [(c.name, p) for c, p in ranking if c.named and short < set(name_words(c.name)) and p > 0.5]
+        return fitting[0] if fitting else (own.name, 1.0)
+    if _INDEFINITE.match(words) or (own is not None and _THING.fullmatch(own.name)):  # "a source" stands for itself
+        return (None if own is None else own.name), 1.0
     personal = words.lower() in _PERSONAL
     inside = set(name_words(words)) if own is not None else set()
     likely = [
@@ -135,14 +151,20 @@ def _resolve(
         # "The Lee campaign" is not Lee, and "he" no company.
         if not (c.named and inside & set(name_words(c.name))) and (not personal or _may_be(words.lower(), c))
     ]
+    called = meant(words, known) if _DEFINITE.match(words) else None
+    if called:
+        likely = [(name, p) for name, p in likely if name in called] or [(name, 1.0) for name in called]
     total = sum(p for _, p in likely)
     name, probability = max(likely, key=lambda pair: pair[1], default=("", 0.0))
-    sure = least if own is None or _DEFINITE.match(words) else _SURE_OF_ANOTHER
-    if total and probability / total >= sure:
-        return name
+    sure = least if own is None or called or _DEFINITE.match(words) else _SURE_OF_ANOTHER
+    if _OWNED.match(words):  # "her counterpart" is not she
+        sure = _SURE_OF_OWNED
+    share = probability / total if total else 0.0
+    if share and share >= sure:
+        return name, share
     if own is None or (_DEFINITE.match(words) and _own(ranking, own) < _SURE_OF_ITSELF):
-        return None
-    return own.name
+        return None, 1.0 - share
+    return own.name, (share if name == own.name else 1.0 - share)
 
 
 def _own(ranking: Sequence[tuple[Candidate, float]], own: Candidate) -> float:
@@ -156,7 +178,9 @@ def _may_be(pronoun: str, candidate: Candidate) -> bool:
         return False
     if candidate.name.isupper() and len(candidate.name) > 1:
         return False
-    return gender(candidate.name) in (None, "f" if pronoun in _HERS else "m")
+    # A surname alone says nothing: "Lewis" may be she.
+    known = gender(candidate.name) if " " in candidate.name else None
+    return known in (None, "f" if pronoun in _HERS else "m")
 
 
 def candidates(text: str, sources: Iterable[Span]) -> list[Candidate]:
@@ -184,7 +208,7 @@ def candidates(text: str, sources: Iterable[Span]) -> list[Candidate]:
         if text[span.start : span.end].strip().lower() in PRONOUNS or span in found:
             continue
         inside = named[bisect.bisect_left(starts, span.start) : bisect.bisect_left(starts, span.end)]
-        heads = _heads(text, span, inside)
+        heads = [] if _MEMBER.fullmatch(text[span.start : span.end].strip()) else _heads(text, span, inside)
         if heads:
             names = [found[head.span].name for head in heads]
             found[span] = Candidate(span, " and ".join(names), " ".join(h.name for h in heads), True)
@@ -224,7 +248,8 @@ def _heads(text: str, span: Span, inside: Sequence[Mention]) -> list[Mention]:
         return []
     first, *rest = heads
     after = text[first.span.end : span.end]
-    role = _bodily(first.name) or re.match(r"\s+[A-Z]", after) is not None
+    role = _bodily(first.name) or re.match(r"\.?\s+[A-Z]", after) is not None
+    role = role or (first.name.isupper() and re.match(r",\s+[A-Z]", after) is not None)  # "the MSP, Ann Lee"
     person = next((i for i, head in enumerate(rest) if role and _like_a_person(name_words(head.name))), None)
     chosen = heads if person is None else rest[person:]
     joint = [chosen[0]]
@@ -239,7 +264,10 @@ def _heads(text: str, span: Span, inside: Sequence[Mention]) -> list[Mention]:
 
 
 def _bodily(name: str) -> bool:
-    return bool((BODY_WORDS | TITLES) & set(name.lower().split()))
+    words = name.lower().split()
+    if len(words) == 2 and gender(name) is not None:  # "Charlie King"
+        return False
+    return bool((BODY_WORDS | TITLES) & set(words))
 
 
 def fullest(named: Sequence[Mention], text: str) -> dict[str, str]:
@@ -274,27 +302,43 @@ def fullest(named: Sequence[Mention], text: str) -> dict[str, str]:
 
 def _unattributed(
     quote: Quote, previous: AttributedQuote | None, ranking: Sequence[tuple[Candidate, float]], text: str, least: float
-) -> str | None:
+) -> tuple[str | None, float]:
     """A quote without a source: the speaker of the one before where the speech goes on, else nobody."""
-    if quote.cue is not None or previous is None:
-        return None
+    if quote.cue is not None or previous is None or previous.speaker is None:
+        return None, 1.0
     between = text[previous.quote.content[-1].end : quote.content[0].start]
     if len(between) < 200 and not any(c.isalnum() for c in between):
-        return previous.speaker
-    likely = any(candidate.name == previous.speaker and p >= least for candidate, p in ranking)
-    return previous.speaker if likely else None
+        return previous.speaker, previous.probability or 1.0
+    likely = next((p for candidate, p in ranking if candidate.name == previous.speaker), 0.0)
+    return (previous.speaker if likely >= least else None), likely
 
 
 @torch.inference_mode()
-def _antecedents(
-    quotes: Sequence[TokenQuote], reading: Reading, network: StanceNetwork, found: Sequence[Candidate]
-) -> list[list[tuple[Candidate, float]]]:
-    """Rank the names for each quote's source: a candidate of that name and its probability, best first."""
+def rank(
+    spans: Sequence[TokenSpan],
+    link: Callable[[Tensor, Tensor, Tensor], Tensor],
+    reading: Reading,
+    found: Sequence[Candidate],
+    *,
+    none: bool,
+) -> list[tuple[list[tuple[Candidate, float]], float]]:
+    """Rank the names that spans of an article may stand for.
+
+    Args:
+        spans: In tokens.
+        link: `StanceNetwork.link_antecedent` or `link_target`.
+        reading: What the network saw.
+        found: From `candidates`.
+        none: Whether "none of them" is an answer.
+
+    Returns:
+        For each span a candidate of each name near it with the name's probability, best first, and the
+        probability of "none of them".
+    """
     placed = [(candidate, t[0]) for candidate in found if (t := reading.tokens.touching(candidate.span))]
-    if not placed:
-        return [[] for _ in quotes]
+    if not placed or not spans:
+        return [([], 1.0) for _ in spans]
     places = [place for _, place in placed]
-    spans = [quote.source or quote.content[0] for quote in quotes]
     near = []
     for start, end in spans:
         low, high = bisect.bisect_left(places, start), bisect.bisect_right(places, end - 1)
@@ -303,15 +347,18 @@ def _antecedents(
     table = torch.tensor(
         [[places[i] for i in r] + [-1] * (width - len(r)) for r in near], device=reading.vectors.device
     )
-    logits = network.link_antecedent(reading.vectors, torch.tensor(spans, device=table.device), table)
+    logits = link(reading.vectors, torch.tensor(spans, device=table.device), table)
+    if not none:
+        logits = logits[:, :-1]
     rankings = []
-    for row, r in zip(logits[:, :-1].softmax(-1).tolist(), near, strict=True):
+    for row, r in zip(logits.softmax(-1).tolist(), near, strict=True):
         names: dict[str, float] = defaultdict(float)
         first: dict[str, Candidate] = {}
         for i, probability in zip(r, row, strict=False):
             names[placed[i][0].name] += probability
             first.setdefault(placed[i][0].name, placed[i][0])
-        rankings.append(sorted(((first[name], p) for name, p in names.items()), key=lambda pair: -pair[1]))
+        ranking = sorted(((first[name], p) for name, p in names.items()), key=lambda pair: -pair[1])
+        rankings.append((ranking, row[-1] if none else 0.0))
     return rankings
 
 

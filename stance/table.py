@@ -17,7 +17,7 @@ def show(rows: Sequence[dict[str, Any]], console: Console) -> None:
     for name, options in {
         "article": {"max_width": 22, "overflow": "fold"},
         "speaker": {"max_width": 26, "overflow": "fold"},
-        "stance": {"no_wrap": True, "min_width": 13},
+        "stance": {"max_width": 24, "overflow": "fold", "min_width": 13},
         "p": {"justify": "right", "no_wrap": True},
         "quote": {"ratio": 1, "overflow": "fold"},
     }.items():
@@ -33,6 +33,8 @@ def show(rows: Sequence[dict[str, Any]], console: Console) -> None:
         label = Text(stance, style=_COLOURS.get(stance, ""))
         if row.get("second"):
             label.append(f"\n+ {row['second']}", style="dim")
+        if row.get("target"):
+            label.append(f"\n→ {_printable(row['target'])}", style="dim")
         probability = f"{row['probabilities'][stance]:.2f}" if row.get("probabilities") else ""
         speaker = Text(_printable(row.get("speaker") or "—"), style="" if row.get("speaker") else "dim")
         table.add_row(

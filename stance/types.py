@@ -68,10 +68,17 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class AttributedQuote:
-    """A quote and its speaker: the fullest name that the article gives, or None where unsure."""
+    """A quote and its speaker.
+
+    Attributes:
+        quote: The quote.
+        speaker: The fullest name that the article gives, or None where it gives none or the network is unsure.
+        probability: That this is who speaks, in (0, 1]; None without a speaker. Not calibrated as the stances are.
+    """
 
     quote: Quote
     speaker: str | None
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +90,14 @@ class Claim:
         stance: The main act.
         second: A second act that a careful reader would miss, or None.
         probabilities: Calibrated probability of each stance; in the order of `Stance`, sums to 1.
+        target: Whom an accusation accuses, by the fullest name that the article gives; None where it names
+            nobody, where the network is unsure, and where neither stance is an accusation.
+        target_probability: That this is who is accused, in (0, 1]; None without a target.
     """
 
     attributed: AttributedQuote
     stance: Stance
     second: Stance | None
     probabilities: Mapping[Stance, float]
+    target: str | None = None
+    target_probability: float | None = None

@@ -16,13 +16,15 @@ from typer.testing import CliRunner
 
 from stance import Stance, __version__
 from stance.cli import app
+from stance.network import MODEL_FORMAT
 
 ROOT = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-m", "stance"]
 TEXT = "“We will rebuild the bridge before winter,” said Nora Feld. She denied that the city had lied about it.\n"
 ROW_KEYS = {
     *("schema", "article_id", "claim_id", "content", "content_spans", "cue", "cue_span", "source", "source_span"),
-    *("speaker", "kind", "stance", "second", "probabilities", "model"),
+    *("speaker", "speaker_probability", "kind", "stance", "second", "probabilities", "model"),
+    *("target", "target_probability"),
 }
 ANNOTATED = {
     "id": "annotated",
@@ -344,6 +346,25 @@ def test_a_bad_config_is_named(
     assert result.stdout == ""
 
 
+def test_unsure_claims_are_left_out_and_counted(invoke: Invoke, samples: Path, tmp_path: Path) -> None:
+    sample = sorted(samples.glob("*.txt"))[0]
+
+    def read(*options: object) -> tuple[list[dict[str, Any]], str]:
+        out = tmp_path / "out.jsonl"
+        done = invoke("run", sample, "-o", out, *options, model=None)
+        return _rows(out.read_text(encoding="utf-8")), done.output
+
+    every, said = read()
+    assert "left out" not in said
+    least = sorted(row["probabilities"][row["stance"]] for row in every)[len(every) // 2] - 0.00005  # rows are rounded
+    sure, said = read("--min-probability", least)
+    assert 0 < len(sure) < len(every)
+    assert sure == [row for row in every if row["probabilities"][row["stance"]] >= least]
+    assert f"{len(sure)} claims, {len(every) - len(sure)} unsure claims left out" in said
+    assert read("--min-probability", 0)[0] == every
+    assert invoke("run", sample, "--min-probability", 1.5).exit_code == 2
+
+
 def test_settings_out_of_range_and_a_config_that_is_not_there(invoke: Invoke, article: Path, tmp_path: Path) -> None:
     for arguments, words in (
         (["--device", "tpu"], "device is 'tpu': Input should be 'auto', 'cpu' or 'cuda'"),
@@ -381,7 +402,7 @@ def _truncate(folder: Path) -> None:
         pytest.param(
             lambda f: (f / "config.json").write_text('{"model_type": "bert"}') and None,
             "config.json",
-            "format is None, expected 'stance-network-1'",
+            f"format is None, expected {MODEL_FORMAT!r}",
             id="foreign config",
         ),
         pytest.param(_foreign_weights, "model.safetensors", "weights do not fit config.json", id="foreign weights"),

@@ -2,6 +2,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stance.types import Article, Span, Stance
 from training.annotations import AnnotatedArticle, GoldQuote, parse_marked, read_annotated
@@ -11,6 +13,7 @@ from training.metrics import Ratio, match, score, stance_score, tally, total
 LETTERS = " ".join("abcdefghijklmnopqrst")
 HELD = Path(__file__).parent.parent / "training" / "corpus" / "held.jsonl"
 Words = tuple[int, int]
+TARGET_NAMES = st.sampled_from([None, "?", "Ann Lee", "Lee", "Bo Ek", "the council"])
 
 
 def span(words: Words) -> Span:
@@ -23,10 +26,11 @@ def gold(
     source: Words | None = None,
     stance: Stance | None = None,
     speaker: str | None = None,
+    target: str | None = None,
     optional: bool = False,
 ) -> GoldQuote:
     where = (span(source),) if source else ()
-    return GoldQuote(tuple(map(span, content)), (), where, stance, None, speaker, None, optional)
+    return GoldQuote(tuple(map(span, content)), (), where, stance, None, speaker, target, optional)
 
 
 def claim(*content: Words, source: Words | None = None, **fields: Any) -> dict[str, Any]:
@@ -186,6 +190,85 @@ def test_unknown_speakers_are_not_counted(speaker: str | None, predicted: str | 
     assert scored.claim == Ratio(2, 2, 2)
 
 
+# the same comparison of names as for speakers, but no claim is lost for its target
+@pytest.mark.parametrize(("target", "predicted", "exact", "close", "wrong"), SPEAKERS)
+def test_target(target: str, predicted: str | None, exact: float, close: float, wrong: float) -> None:
+    quote = gold((0, 4), speaker="Bo", target=target, stance=Stance.ACCUSATION)
+    scored = score([article(quote)], [claim((0, 4), speaker="Bo", target=predicted, stance="accusation")])
+    assert (scored.target_exact, scored.target_close, scored.target_wrong) == (exact, close, wrong)
+    assert (scored.speaker_exact, scored.speaker_close, scored.speaker_wrong) == (1.0, 1.0, 0.0)
+    assert scored.claim == Ratio(1, 1, 1)
+    figures = scored.figures()
+    assert [figures[f"target {how}"] for how in ("exact", "close", "wrong")] == [exact, close, wrong]
+
+
+@pytest.mark.parametrize("target", [None, "", "?"])
+@pytest.mark.parametrize("predicted", [None, "", "Ann Lee"])
+def test_unknown_targets_are_not_counted(target: str | None, predicted: str | None) -> None:
+    quotes = [gold((0, 4), target=target), gold((5, 9), target="Bo")]
+    alone = score([article(quotes[0])], [claim((0, 4), target=predicted)])
+    assert (alone.target_exact, alone.target_close, alone.target_wrong) == (0.0, 0.0, 0.0)
+    scored = score([article(*quotes)], [claim((0, 4), target=predicted), claim((5, 9), target="Bo")])
+    assert (scored.target_exact, scored.target_close, scored.target_wrong) == (1.0, 1.0, 0.0)
+
+
+# gold targets and predicted ones of five quotes in a row; exact, close and wrong of those with a known target
+TARGETS: dict[str, tuple[list[str | None], list[str | None], tuple[float, float, float]]] = {
+    "one of each": (["Ann Lee"] * 4, ["Ann Lee", "Lee", "Bo Ek", None], (0.25, 0.5, 0.25)),
+    "only the known are divided by": (["Ann Lee", None, "?", "Bo"], ["Lee", "Bo", "Bo", "Ann"], (0.0, 0.5, 0.5)),
+    "the quote that was not found": (["Ann Lee", "Bo"], ["Ann Lee"], (1.0, 1.0, 0.0)),
+    "nobody is named": (["Ann Lee", "Bo"], [None, ""], (0.0, 0.0, 0.0)),
+}
+
+
+@pytest.mark.parametrize(("targets", "predicted", "expected"), TARGETS.values(), ids=TARGETS)
+def test_targets_are_shares_of_the_matched_quotes_that_have_one(
+    targets: list[str | None], predicted: list[str | None], expected: tuple[float, float, float]
+) -> None:
+    quotes = [gold((4 * i, 4 * i + 3), target=target) for i, target in enumerate(targets)]
+    claims = [claim((4 * i, 4 * i + 3), target=target) for i, target in enumerate(predicted)]
+    scored = score([article(*quotes)], claims)
+    assert (scored.target_exact, scored.target_close, scored.target_wrong) == expected
+    # no speaker is known: a target is never counted as one
+    assert (scored.speaker_exact, scored.speaker_close, scored.speaker_wrong) == (0.0, 0.0, 0.0)
+
+
+def test_the_speaker_is_not_taken_for_the_target() -> None:
+    quote = gold((0, 4), speaker="Ann Lee", target="Bo Ek")
+    swapped = score([article(quote)], [claim((0, 4), speaker="Bo Ek", target="Ann Lee")])
+    assert (swapped.speaker_close, swapped.speaker_wrong) == (0.0, 1.0)
+    assert (swapped.target_close, swapped.target_wrong) == (0.0, 1.0)
+
+
+def test_the_target_of_an_optional_quote_is_not_counted() -> None:
+    quotes = [gold((0, 4), target="Ann Lee", optional=True), gold((10, 14), target="Bo")]
+    scored = score([article(*quotes)], [claim((0, 4), target="Cy"), claim((10, 14), target="Bo")])
+    assert (scored.target_exact, scored.target_close, scored.target_wrong) == (1.0, 1.0, 0.0)
+
+
+def test_a_record_without_a_target_names_none() -> None:
+    scored = score([article(gold((0, 4), target="Bo"))], [claim((0, 4))])
+    assert (scored.target_exact, scored.target_close, scored.target_wrong) == (0.0, 0.0, 0.0)
+
+
+@given(st.lists(st.tuples(TARGET_NAMES, TARGET_NAMES), max_size=5), st.integers(0, 5))
+def test_target_shares_keep_their_order_and_add_up_over_articles(
+    pairs: list[tuple[str | None, str | None]], cut: int
+) -> None:
+    spots = [(4 * i, 4 * i + 3) for i in range(len(pairs))]
+    quotes = [gold(spot, target=known) for spot, (known, _) in zip(spots, pairs, strict=True)]
+    claims = [claim(spot, target=mine) for spot, (_, mine) in zip(spots, pairs, strict=True)]
+    scored = score([article(*quotes)], claims)
+    assert 0 <= scored.target_exact <= scored.target_close <= scored.target_close + scored.target_wrong <= 1
+    apart = [tally(article(*quotes[part]), claims[part]) for part in (slice(cut), slice(cut, None))]
+    mended = total(apart)
+    assert (mended.target_exact, mended.target_close, mended.target_wrong) == (
+        scored.target_exact,
+        scored.target_close,
+        scored.target_wrong,
+    )
+
+
 @pytest.mark.parametrize(
     ("stance", "predicted", "hits", "n"),
     [
@@ -209,13 +292,14 @@ def test_a_stance_counts_only_where_the_quote_is_matched_and_required() -> None:
 def test_toy_article_worked_out_by_hand() -> None:
     quotes = [
         gold((0, 4), source=(4, 5), stance=Stance.DENIAL, speaker="Ann Lee"),
-        gold((6, 8), (9, 11), source=(8, 9), stance=Stance.ACCUSATION, speaker="Bo Ek"),
+        gold((6, 8), (9, 11), source=(8, 9), stance=Stance.ACCUSATION, speaker="Bo Ek", target="Ann Lee"),
         gold((12, 14), stance=Stance.OTHER, speaker="?"),
         gold((15, 17), stance=Stance.OTHER, speaker="Cy", optional=True),
     ]
     claims = [
         claim((0, 4), source=(4, 5), speaker="Lee", stance="denial"),  # all right but the first name
-        claim((6, 8), source=(4, 5), speaker="Ann Lee", stance="accusation"),  # half; wrong source, wrong speaker
+        # half; wrong source, wrong speaker, close target
+        claim((6, 8), source=(4, 5), speaker="Ann Lee", target="Lee", stance="accusation"),
         claim((15, 17), speaker="Bo", stance="denial"),  # optional
         claim((18, 20), speaker="Bo", stance="other"),  # false alarm
     ]
@@ -227,6 +311,7 @@ def test_toy_article_worked_out_by_hand() -> None:
     assert scored.attributed == Ratio(1, 3, 3)
     assert scored.source == 0.5
     assert (scored.speaker_exact, scored.speaker_close, scored.speaker_wrong) == (0.0, 0.5, 0.5)
+    assert (scored.target_exact, scored.target_close, scored.target_wrong) == (0.0, 1.0, 0.0)
     assert scored.claim == Ratio(1, 3, 3)
     assert (scored.stance.n, scored.stance.accuracy, scored.stance.macro_f1) == (2, 1.0, 1.0)
     assert scored.figures() == {
@@ -237,6 +322,9 @@ def test_toy_article_worked_out_by_hand() -> None:
         "speaker exact": 0.0,
         "speaker close": 0.5,
         "speaker wrong": 0.5,
+        "target exact": 0.0,
+        "target close": 1.0,
+        "target wrong": 0.0,
         "stance macro F1 (matched)": 1.0,
         "claim F1": pytest.approx(1 / 3),
     }
@@ -259,6 +347,7 @@ def perfect(annotated: AnnotatedArticle) -> list[dict[str, Any]]:
             "content_spans": [list(part) for part in quote.content],
             "source_span": [list(part) for part in quote.source] or None,
             "speaker": quote.speaker if quote.speaker != "?" else None,
+            "target": quote.target if quote.target != "?" else None,
             "stance": quote.stance,
         }
         for quote in annotated.quotes
@@ -273,7 +362,7 @@ def test_a_perfect_prediction_scores_one() -> None:
     annotated = [toy, *read_annotated([HELD])]
     scored = score(annotated, [row for one in annotated for row in perfect(one)])
     figures = scored.figures()
-    assert figures.pop("speaker wrong") == 0.0
+    assert figures.pop("speaker wrong") == figures.pop("target wrong") == 0.0
     assert figures == dict.fromkeys(figures, 1.0)
     assert scored.source == scored.stance.accuracy == 1.0
 

@@ -41,6 +41,18 @@ MENTIONS = {
     "qualifier and title amid a sentence": ("They met Foreign Minister Karl Obel.", ["Karl Obel"]),
     "a link word after a possessive": ("They slept at Lee’s of Arden.", ["Lee", "Arden"]),
     "initials without a space": ("They met J.K. Marlow.", ["J.K. Marlow"]),
+    "a plural possessive inside a name": ("The Farmers' Union and a Farmers' market.", ["Farmers' Union", "Farmers"]),
+    "a month as a surname": ("They met Anna May and Mr April in June.", ["Anna May"]),
+    "party and state": ("They met Tom Ray (R-Ohio) and Ann Lee, D-N.Y., twice.", ["Tom Ray", "Ann Lee"]),
+    "an office with of": (
+        "They met Secretary of State Tom Ray and Director of Public Works Ann Lee.",
+        ["Tom Ray", "Ann Lee"],
+    ),
+    "a body at the start of a sentence": (
+        "Human Rights Monitor left. All human rights matter. Critics Ann Lee and Tom Ray left; the critics stay.",
+        ["Human Rights Monitor", "Ann Lee", "Tom Ray"],
+    ),
+    "titles alone name nobody": ("They met the Planning Minister and the Vice President.", []),
 }
 
 

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from stance.errors import ModelError
 from stance.network import (
     CONFIG,
+    MODEL_FORMAT,
     ROLES,
     TOKENIZER,
     WEIGHTS,
@@ -71,6 +72,7 @@ def test_links_score_each_candidate_and_none(network: StanceNetwork, vectors: to
         network.link_cue(vectors, SPANS, PLACES),
         network.link_source(vectors, SPANS, cues, PLACES),
         network.link_antecedent(vectors, SPANS, PLACES),
+        network.link_target(vectors, SPANS, PLACES),
     ):
         assert logits.shape == (3, 5)
         assert logits.dtype == torch.float32
@@ -169,7 +171,7 @@ SPOILT = {
     "no tokenizer": (lambda folder: (folder / TOKENIZER).unlink(), TOKENIZER, "missing"),
     "config is not JSON": (_write(CONFIG, b"{format"), CONFIG, "Expecting property name"),
     "config is no text": (_write(CONFIG, b"\xff\xfe\x00"), CONFIG, "decode"),
-    "config is a list": (_write(CONFIG, b"[1, 2]"), CONFIG, "expected 'stance-network-1'"),
+    "config is a list": (_write(CONFIG, b"[1, 2]"), CONFIG, f"expected {MODEL_FORMAT!r}"),
     "foreign config": (_write(CONFIG, b'{"model_type": "bert"}'), CONFIG, "format is None, expected"),
     "another format": (_set("format", "stance-network-0"), CONFIG, "format is 'stance-network-0', expected"),
     "unknown key": (_set("windows", 3), CONFIG, "windows"),

@@ -110,8 +110,6 @@ NO_QUOTE = {
 
 # What the first weights get wrong.
 KNOWN_FAILURES = {
-    "middle paragraph opens and does not close",
-    "three paragraphs, broken by she said",
     "tweet with dash and name",
     "nested report",
 }

@@ -13,7 +13,8 @@ EVEN = dict.fromkeys(Stance, 0.25)
 
 def claim(*content: Span, cue: Span | None = None, source: Span | None = None, second: Stance | None = None) -> Claim:
     quote = Quote(content, cue, source, Kind.DIRECT)
-    return Claim(AttributedQuote(quote, "Zoë"), Stance.DENIAL, second, EVEN)
+    target = ("council", 0.5) if second is Stance.ACCUSATION else (None, None)
+    return Claim(AttributedQuote(quote, "Zoë", 0.87654), Stance.DENIAL, second, EVEN, *target)
 
 
 def find(words: str) -> Span:
@@ -64,11 +65,14 @@ def test_a_row_in_full() -> None:
         "source",
         "source_span",
         "speaker",
+        "speaker_probability",
         "kind",
         "stance",
         "second",
         "probabilities",
         "model",
+        "target",
+        "target_probability",
         "metadata",
     ]
     del row["claim_id"], row["probabilities"]
@@ -82,17 +86,21 @@ def test_a_row_in_full() -> None:
         "source": "she",
         "source_span": list(find("she")),
         "speaker": "Zoë",
+        "speaker_probability": 0.8765,
         "kind": "direct",
         "stance": "denial",
         "second": "accusation",
         "model": "toy",
+        "target": "council",
+        "target_probability": 0.5,
         "metadata": {"date": "2021"},
     }
 
 
 def test_what_is_not_there_is_null() -> None:
     row = claim_row(Article("a", TEXT), claim(find("Zoë")), "toy")
-    assert [row[key] for key in ("cue", "cue_span", "source", "source_span", "second")] == [None] * 5
+    empty = ("cue", "cue_span", "source", "source_span", "second", "target", "target_probability")
+    assert [row[key] for key in empty] == [None] * 7
     assert "metadata" not in row
 
 

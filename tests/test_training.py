@@ -26,10 +26,12 @@ from training.metrics import stance_score
 from training.tune import tune
 
 MARKED = """# id: harbour
-{c1:“We will rebuild the pier before winter,”} {s1:Nora Feld} {u1:said}. {s2:She} {u2:denied} {c2:any delay}.
+{c1:“We will rebuild the pier before winter,”} {s1:Nora Feld} {u1:said}. {s2:She} {u2:denied} {c2:any delay}. {s3:She}
+{u3:blamed} {c3:the Harbour Bank}.
 ---
 1 | O | Nora Feld | -
 2 | D | Nora Feld | -
+3 | A | Nora Feld | Harbour Bank
 """
 
 
@@ -74,7 +76,7 @@ def test_fit_writes_a_model_that_reads_articles(config: FitConfig, tmp_path: Pat
     [(_, claims)] = pipeline.run([Article("a", parse_marked(MARKED).article.text)])
     assert isinstance(claims, list)
     before, after = untrained.state_dict(), network.state_dict()
-    for part in ("encoder.", "shape.", "tagger.", "cue.", "source.", "antecedent.", "stance."):
+    for part in ("encoder.", "shape.", "tagger.", "cue.", "source.", "antecedent.", "target.", "stance."):
         names = [name for name in after if name.startswith(part)]
         assert any(not torch.equal(before[name], after[name]) for name in names), part
     assert not (tmp_path / "model.checkpoints").exists()  # they stay until the model is complete
@@ -113,7 +115,7 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(
     monkeypatch.undo()
     assert not (tmp_path / "model").exists()
     checkpoints = list((tmp_path / "model.checkpoints").glob("checkpoint-*"))
-    assert len(checkpoints) == 1
+    assert checkpoints
     fit(config, tmp_path / "model", device="cpu")
     fit(config, tmp_path / "other", device="cpu")
     assert _same_weights(tmp_path / "model", tmp_path / "other")
@@ -130,7 +132,7 @@ def _loss(config: FitConfig) -> tuple[torch.Tensor, torch.Tensor]:
 def test_the_loss_has_every_part_and_a_gradient(config: FitConfig) -> None:
     loss, parts = _loss(config)
     assert torch.isfinite(loss)
-    assert parts.shape == (4,)
+    assert parts.shape == (5,)
     assert (parts > 0).all()
     loss.backward()
 
@@ -153,7 +155,7 @@ def test_articles_with_less_than_everything_train(left: str, tiny_encoder: Path,
     loss, parts = _loss(_config(tiny_encoder, path))
     assert torch.isfinite(loss)
     assert torch.isfinite(parts).all()
-    assert (parts[3] == 0) == (left in {"no stance", "no quotes"})
+    assert (parts[4] == 0) == (left in {"no stance", "no quotes"})
     assert parts[0] > 0 or left == "optional"
     loss.backward()
 
@@ -284,7 +286,7 @@ def test_mark_turns_marked_text_into_the_data_format(tmp_path: Path) -> None:
     path.write_text(MARKED, encoding="utf-8")
     result = CliRunner().invoke(cli.app, ["mark", str(path), "-o", str(out)], catch_exceptions=False)
     assert result.exit_code == 0
-    assert "1 articles, 2 quotes" in result.stdout
+    assert "1 articles, 3 quotes" in result.stdout
     [annotated] = read_annotated([out])
     assert annotated == parse_marked(MARKED)
 

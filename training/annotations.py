@@ -74,6 +74,12 @@ def read_annotated(paths: Iterable[Path]) -> Iterator[AnnotatedArticle]:
             yield annotated_from_row(row, f"{path}:{number}")
 
 
+def set_name(path: Path) -> str:
+    """Name a set of articles by its file; the corpus's own files by their folder too."""
+    stem = path.name.split(".")[0]
+    return f"corpus-{stem}" if path.resolve().parent.name == "corpus" else stem
+
+
 def annotated_from_row(row: dict[str, Any], where: str) -> AnnotatedArticle:
     """Check one parsed line of the data format and build the article from it.
 

@@ -9,9 +9,11 @@ from rich.table import Table
 from stance.pipeline import Pipeline
 from stance.records import claim_row
 from training.annotations import AnnotatedArticle
+from training.calibration import accuracy_at, calibration_error
 from training.metrics import Score, StanceScore, Tally, stance_score, tally, total
 
 _RESAMPLES = 1000
+_COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class Evaluation:
         articles, quotes: How many it has.
         whole: The whole job, text in, claims out.
         given: Stance alone, on the annotated spans.
+        calibration: Expected calibration error of the stances on the annotated spans.
+        coverage: Accuracy of the surest share of them, and the least probability in it, by share.
         intervals: 95% bootstrap intervals over articles of the headline figures.
     """
 
@@ -31,6 +35,8 @@ class Evaluation:
     quotes: int
     whole: Score
     given: StanceScore
+    calibration: float
+    coverage: dict[float, tuple[float, float]]
     intervals: dict[str, tuple[float, float]]
 
     def figures(self) -> dict[str, float]:
@@ -54,7 +60,10 @@ def evaluate(
     for annotated, (article, claims) in zip(articles, results, strict=True):
         tallies.append(tally(annotated, [claim_row(article, claim, pipeline.model) for claim in claims]))
         tick()
-    pairs = given_pairs(pipeline, articles)
+    judged = given_pairs(pipeline, articles)
+    pairs = [[(gold, predicted) for gold, predicted, _ in found] for found in judged]
+    confidence = np.asarray([p for found in judged for _, _, p in found])
+    right = np.asarray([gold == predicted for found in judged for gold, predicted, _ in found])
     whole = total(tallies)
     given = stance_score([pair for found in pairs for pair in found])
     return Evaluation(
@@ -63,23 +72,30 @@ def evaluate(
         sum(len(annotated.quotes) for annotated in articles),
         whole,
         given,
+        calibration_error(confidence, right),
+        {share: accuracy_at(confidence, right, share) for share in _COVERAGES},
         _intervals(tallies, pairs),
     )
 
 
-def given_pairs(pipeline: Pipeline, articles: Sequence[AnnotatedArticle]) -> list[list[tuple[str, str]]]:
-    """Give gold and predicted stance of each article's judged quotes, on the annotated spans."""
+def given_pairs(pipeline: Pipeline, articles: Sequence[AnnotatedArticle]) -> list[list[tuple[str, str, float]]]:
+    """Give gold and predicted stance of each article's judged quotes, on the annotated spans, and how sure it is."""
     result = []
     for annotated in articles:
         judged = [quote for quote in annotated.quotes if quote.stance is not None and not quote.optional]
         cut = [(q.content, next(iter(q.cue), None), next(iter(q.source), None)) for q in judged]
         [verdicts] = pipeline.judge([(annotated.article, cut)])
-        result.append([(str(q.stance), str(v[0]) if v else "none") for q, v in zip(judged, verdicts, strict=True)])
+        result.append(
+            [
+                (str(q.stance), str(v[0]) if v else "none", v[2][v[0]] if v else 0.0)
+                for q, v in zip(judged, verdicts, strict=True)
+            ]
+        )
     return result
 
 
 def report(evaluations: Sequence[Evaluation], baselines: Sequence[StanceScore]) -> list[Table]:
-    """Lay the figures out as tables: one of the headline figures, one of the labels."""
+    """Lay the figures out as tables: the headline figures, the labels, and what the probabilities are worth."""
     headline = Table(title="Figures, with 95% bootstrap intervals over articles", title_justify="left")
     headline.add_column("figure")
     labels = Table(title="Stance on the annotated spans", title_justify="left")
@@ -104,7 +120,15 @@ def report(evaluations: Sequence[Evaluation], baselines: Sequence[StanceScore]) 
     for one, baseline in zip(evaluations, baselines, strict=True):
         cells += [f"{one.given.macro_f1:.3f} ({one.given.n})", f"{baseline.macro_f1:.3f}"]
     labels.add_row("macro F1", *cells, style="bold")
-    return [headline, labels]
+    doubt = Table(title="Stance when only the surest are kept (accuracy, least probability)", title_justify="left")
+    doubt.add_column("kept")
+    for one in evaluations:
+        doubt.add_column(one.name, justify="right")
+    for share in _COVERAGES:
+        kept = [one.coverage[share] for one in evaluations]
+        doubt.add_row(f"{share:.0%}", *(f"{accuracy:.3f} ({least:.2f})" for accuracy, least in kept))
+    doubt.add_row("calibration error", *(f"{one.calibration:.3f}" for one in evaluations), style="bold")
+    return [headline, labels, doubt]
 
 
 def _intervals(tallies: Sequence[Tally], pairs: Sequence[Sequence[tuple[str, str]]]) -> dict[str, tuple[float, float]]:

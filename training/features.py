@@ -15,6 +15,7 @@ from stance.pipeline import token_quote
 from stance.quotes import REACH, TokenQuote
 from stance.runtime import pack
 from stance.speakers import candidates
+from stance.targets import hull
 from stance.types import Span, Stance
 from stance.windows import Tokens, cut, tokenize
 from training.annotations import AnnotatedArticle, GoldQuote
@@ -27,7 +28,13 @@ Row = dict[str, Any]
 
 
 def rows(
-    articles: Iterable[AnnotatedArticle], tokenizer: Tokenizer, *, size: int, overlap: int, windows: int
+    articles: Iterable[AnnotatedArticle],
+    tokenizer: Tokenizer,
+    *,
+    size: int,
+    overlap: int,
+    windows: int,
+    complete: bool = True,
 ) -> Iterator[Row]:
     """Turn articles into training examples: an article, or a section of a long one.
 
@@ -37,6 +44,8 @@ def rows(
         size: Most tokens of a window, as for `stance.windows.cut`.
         overlap: Tokens that windows share.
         windows: Most windows in one example.
+        complete: Whether every quote is annotated; else the articles do not train where quotes are, only their
+            stances, speakers and targets.
 
     Yields:
         Rows of plain lists, of which `collate` makes a batch.
@@ -44,7 +53,9 @@ def rows(
     for annotated in articles:
         tokens = tokenize(annotated.article.text, tokenizer)
         for section in cut(len(tokens), size=windows * (size - overlap) + overlap, overlap=overlap):
-            yield _row(annotated, tokens, section.first_token, section.last_token)
+            row = _row(annotated, tokens, section.first_token, section.last_token)
+            unknown = {"tags": [[IGNORED] * len(ROLES)] * len(row["ids"]), "links": []}
+            yield row if complete else row | unknown
 
 
 def gold_token_quote(quote: GoldQuote, tokens: Tokens, text: str) -> TokenQuote | None:
@@ -85,7 +96,7 @@ def collate(batch: Sequence[Row], *, size: int, overlap: int, specials: tuple[in
     windows: list[tuple[np.ndarray, np.ndarray]] = []
     stitch: list[tuple[int, int]] = []
     flat: dict[str, list[Any]] = {
-        name: [] for name in ("tags", "contents", "cue_from", "source_from", "antecedents", "stances")
+        name: [] for name in ("tags", "contents", "cue_from", "source_from", "antecedents", "targets", "stances")
     }
     base = 0
     for row in batch:
@@ -102,8 +113,9 @@ def collate(batch: Sequence[Row], *, size: int, overlap: int, specials: tuple[in
             flat["contents"].append([content[0] + base, content[1] + base])
             flat["cue_from"].append(_link(content, cue, base, count))
             flat["source_from"].append(_source_link(content, cue, source, base, count))
-        for span, places, right in row["antecedents"]:
-            flat["antecedents"].append(([span[0] + base, span[1] + base], [p + base for p in places], right))
+        for kind in ("antecedents", "targets"):
+            for span, places, right in row[kind]:
+                flat[kind].append(([span[0] + base, span[1] + base], [p + base for p in places], right))
         for tokens, roles, label in row["stances"]:
             flat["stances"].append(([t + base for t in tokens], roles, label))
         base += count
@@ -125,7 +137,7 @@ def _row(annotated: AnnotatedArticle, tokens: Tokens, first: int, last: int) -> 
         "shapes": part.shapes.tolist(),
         "tags": _tags(shifted, last - first),
         "links": [(c, t.cue, t.source) for q, t in shifted if not q.optional for c in t.content],
-        "antecedents": list(_antecedents(shifted, part, text)),
+        **_names(shifted, part, text),
         "stances": [_stance(q, t, last - first) for q, t in shifted if q.stance is not None],
     }
 
@@ -164,24 +176,37 @@ def _tags(quotes: Sequence[tuple[GoldQuote, TokenQuote]], count: int) -> list[li
     return tags
 
 
-def _antecedents(
-    quotes: Sequence[tuple[GoldQuote, TokenQuote]], part: Tokens, text: str
-) -> Iterator[tuple[tuple[int, int], list[int], list[bool]]]:
-    if not len(part):
-        return
-    low, high = int(part.starts[0]), int(part.ends[-1])
-    sources = [part.span(*t.source) for _, t in quotes if t.source]
-    found = [
-        (c, t[0])
-        for c in candidates(text, sources)
-        if low <= c.span.start and c.span.end <= high and (t := part.touching(c.span))
-    ]
-    for gold, quote in quotes:
-        if gold.speaker in (None, "?"):
-            continue
-        right = [name_words(c.name) == name_words(gold.speaker) for c, _ in found]
-        if any(right):
-            yield quote.source or quote.content[0], [t for _, t in found], right
+def _names(quotes: Sequence[tuple[GoldQuote, TokenQuote]], part: Tokens, text: str) -> dict[str, list[Any]]:
+    """Say which mentions name each quote's speaker and, for an accusation, whom it accuses.
+
+    Each is a span of tokens, the first token of every mention, and whether that one is right. A speaker whom no
+    mention names teaches nothing, nor does a source that is the full name itself: a rule knows that. A target whom
+    no mention names teaches "none of them".
+    """
+    antecedents: list[Any] = []
+    targets: list[Any] = []
+    if len(part):
+        low, high = int(part.starts[0]), int(part.ends[-1])
+        sources = [part.span(*t.source) for _, t in quotes if t.source]
+        every = candidates(text, sources)
+        full = {c.span: name_words(c.short) for c in every if c.named}
+        found = [
+            (name_words(c.name), t[0])
+            for c in every
+            if low <= c.span.start and c.span.end <= high and (t := part.touching(c.span))
+        ]
+        places = [t for _, t in found]
+        for gold, quote in quotes:
+            if gold.speaker not in (None, "?"):
+                name = name_words(gold.speaker)
+                right = [other == name for other, _ in found]
+                known = quote.source is not None and full.get(part.span(*quote.source)) == name
+                if any(right) and not known:
+                    antecedents.append((quote.source or quote.content[0], places, right))
+            if gold.target is not None:
+                right = [name == name_words(gold.target) for name, _ in found]
+                targets.append((hull(quote), places, right))
+    return {"antecedents": antecedents, "targets": targets}
 
 
 def soft_label(gold: GoldQuote) -> list[float]:
@@ -235,7 +260,6 @@ def _labels(flat: dict[str, list[Any]]) -> dict[str, Tensor]:
         roles[i, : len(tokens)] = torch.tensor(role, dtype=torch.float)
     cue_places, cue_right = _padded([x[0] for x in flat["cue_from"]]), [x[1] for x in flat["cue_from"]]
     source_places, source_right = _padded([x[0] for x in flat["source_from"]]), [x[1] for x in flat["source_from"]]
-    right = [[float(r) for r in x[2]] for x in flat["antecedents"]]
     return {
         "tags": torch.tensor(flat["tags"], dtype=torch.long).reshape(-1, len(ROLES)),
         "contents": torch.tensor(flat["contents"], dtype=torch.long).reshape(-1, 2),
@@ -244,12 +268,19 @@ def _labels(flat: dict[str, list[Any]]) -> dict[str, Tensor]:
         "source_cues": torch.tensor([x[2] for x in flat["source_from"]], dtype=torch.long),
         "source_places": source_places,
         "source_right": torch.tensor(source_right, dtype=torch.long),
-        "speakers": torch.tensor([x[0] for x in flat["antecedents"]], dtype=torch.long).reshape(-1, 2),
-        "antecedent_places": _padded([x[1] for x in flat["antecedents"]]),
-        "antecedent_right": _padded(right, 0.0),
+        **_named("antecedent", flat["antecedents"]),
+        **_named("target", flat["targets"]),
         "regions": regions,
         "roles": roles,
         "stances": torch.tensor([x[2] for x in stances], dtype=torch.float).reshape(-1, len(Stance)),
+    }
+
+
+def _named(kind: str, found: Sequence[Any]) -> dict[str, Tensor]:
+    return {
+        f"{kind}_spans": torch.tensor([span for span, _, _ in found], dtype=torch.long).reshape(-1, 2),
+        f"{kind}_places": _padded([places for _, places, _ in found]),
+        f"{kind}_right": _padded([[float(r) for r in right] for _, _, right in found], 0.0),
     }
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import random
 import shutil
 from pathlib import Path
 
@@ -17,17 +18,30 @@ from transformers.trainer_utils import get_last_checkpoint
 from stance.errors import InputError, ModelError
 from stance.network import CONFIG, WEIGHTS, NetworkConfig, StanceNetwork, load_network, save_network
 from stance.runtime import special_tokens
-from training.annotations import read_annotated
+from training.annotations import AnnotatedArticle, read_annotated
+from training.edits import disturbed
+from training.exchange import KINDS, exchanged, plan
 from training.features import IGNORED, collate, rows
+
+# How often a variant exchanges each kind of names; titles and genders less, for their agreement is only approximate.
+_EXCHANGED = {"people": 0.8, "countries": 0.6, "parties": 0.6, "titles": 0.3, "genders": 0.3}
 
 
 class Source(BaseModel):
-    """A file of annotated articles and how often each epoch reads it."""
+    """A file of annotated articles.
+
+    Attributes:
+        path: JSON Lines in the data format.
+        repeat: How often each epoch reads it.
+        complete: Whether every quote in it is annotated; else it does not teach where quotes are, only their
+            stances, speakers and targets.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: Path
     repeat: int = Field(1, ge=1)
+    complete: bool = True
 
 
 class FitConfig(BaseModel):
@@ -41,8 +55,12 @@ class FitConfig(BaseModel):
         windows: Most windows in one example; longer articles make several.
         batch_size: Examples in a step.
         learning_rate, head_learning_rate: Peak rates of the encoder and of the heads.
+        variants: Changed copies of each article that an epoch reads beside the original: names exchanged in all
+            of them (`training.exchange`), the text disturbed in some (`training.edits`).
+        disturbed: Share of the variants whose text is disturbed.
+        stance_smoothing: Share of a stance label that is spread over all four.
         stance_weights: Of the labels in the loss, in the order of `Stance`.
-        losses: Weights of tags, links, antecedents and stances in the sum.
+        losses: Weights of tags, links, antecedents, targets and stances in the sum.
         half_precision: Compute in bfloat16.
     """
 
@@ -63,8 +81,11 @@ class FitConfig(BaseModel):
     windows: int = Field(8, ge=1)
     reader_layers: int = Field(2, ge=0)
     pooled: bool = True
+    variants: int = Field(0, ge=0)
+    disturbed: float = Field(0.2, ge=0, le=1)
+    stance_smoothing: float = Field(0.0, ge=0, lt=1)
     stance_weights: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
-    losses: tuple[float, float, float, float] = (1.0, 0.5, 0.2, 0.7)
+    losses: tuple[float, float, float, float, float] = (1.0, 0.5, 0.2, 0.2, 1.0)
     half_precision: bool = True
 
     @model_validator(mode="after")
@@ -82,6 +103,7 @@ class TrainingNetwork(nn.Module):
         self.network = network
         self.losses = config.losses
         self.stance_weights = config.stance_weights
+        self.stance_smoothing = config.stance_smoothing
 
     def forward(
         self,
@@ -97,9 +119,12 @@ class TrainingNetwork(nn.Module):
         source_cues: Tensor,
         source_places: Tensor,
         source_right: Tensor,
-        speakers: Tensor,
+        antecedent_spans: Tensor,
         antecedent_places: Tensor,
         antecedent_right: Tensor,
+        target_spans: Tensor,
+        target_places: Tensor,
+        target_right: Tensor,
         regions: Tensor,
         roles: Tensor,
         stances: Tensor,
@@ -107,22 +132,26 @@ class TrainingNetwork(nn.Module):
         """Give the loss of a batch from `training.features.collate`, and its parts."""
         network = self.network
         vectors = network.encode(ids, shapes, mask).flatten(0, 1)[stitch]
-        tagging = functional.cross_entropy(network.tag(vectors).flatten(0, 1), tags.flatten(), ignore_index=IGNORED)
+        tagging = _mean_loss(network.tag(vectors).flatten(0, 1), tags.flatten())
         nothing = vectors.sum() * 0.0
-        linking = antecedent = stance = nothing
+        linking = antecedent = target = stance = nothing
         if len(contents):
             cue = network.link_cue(vectors, contents, cue_places)
             source = network.link_source(vectors, contents, source_cues, source_places)
             linking = _pointer_loss(cue, cue_right) + _pointer_loss(source, source_right)
-        if len(speakers):
-            logits = network.link_antecedent(vectors, speakers, antecedent_places)[:, :-1].log_softmax(-1)
-            # Any mention of the right name will do: the likelihood of all of them together.
-            antecedent = -logits.masked_fill(antecedent_right == 0, -1e4).logsumexp(-1).mean()
+        if len(antecedent_spans):
+            logits = network.link_antecedent(vectors, antecedent_spans, antecedent_places)[:, :-1]
+            antecedent = _mention_loss(logits, antecedent_right)
+        if len(target_spans):
+            logits = network.link_target(vectors, target_spans, target_places)
+            nobody = (target_right.sum(-1, keepdim=True) == 0).to(target_right.dtype)
+            target = _mention_loss(logits, torch.cat([target_right, nobody], -1))
         if len(regions):
             weights = (stances * stances.new_tensor(self.stance_weights)).sum(-1)
+            stances = (1 - self.stance_smoothing) * stances + self.stance_smoothing / stances.shape[-1]
             judged = [-(stances * p.log_softmax(-1)).sum(-1) for p in network.stance.parts(vectors, regions, roles)]
             stance = (torch.stack(judged).mean(0) * weights).sum() / weights.sum()
-        parts = torch.stack([len(tags[0]) * tagging, linking, antecedent, stance])
+        parts = torch.stack([len(tags[0]) * tagging, linking, antecedent, target, stance])
         return {"loss": (parts * parts.new_tensor(self.losses)).sum(), "parts": parts.detach()}
 
 
@@ -203,20 +232,37 @@ def examples(config: FitConfig, tokenizer: Tokenizer) -> Dataset:
     As JSON, for Arrow has no type for lists whose members differ.
     """
     parts = []
+    chance = random.Random(config.seed)
     for source in config.data:
-        found = list(
-            rows(
-                read_annotated([source.path]),
-                tokenizer,
-                size=config.window,
-                overlap=config.overlap,
-                windows=config.windows,
-            )
-        )
-        if not found:
+        articles = list(read_annotated([source.path]))
+        if not any(annotated.article.text.strip() for annotated in articles):
             raise InputError(f"{source.path}: no article with text in it, expected one annotated article a line")
-        parts += [found] * source.repeat
-    return concatenate_datasets([Dataset.from_list([{"row": json.dumps(r)} for r in part]) for part in parts])
+        for _ in range(source.repeat):
+            for copy in range(1 + config.variants):
+                read = articles if copy == 0 else (_variant(a, chance, config.disturbed) for a in articles)
+                parts.append(
+                    Dataset.from_list(
+                        [
+                            {"row": json.dumps(row)}
+                            for row in rows(
+                                read,
+                                tokenizer,
+                                size=config.window,
+                                overlap=config.overlap,
+                                windows=config.windows,
+                                complete=source.complete,
+                            )
+                        ]
+                    )
+                )
+    return concatenate_datasets(parts)
+
+
+def _variant(annotated: AnnotatedArticle, chance: random.Random, share: float) -> AnnotatedArticle:
+    """Change an article for one copy: most kinds of names exchanged, now and then the text disturbed."""
+    kinds = [kind for kind in KINDS if chance.random() < _EXCHANGED[kind]]
+    changed = exchanged(annotated, plan(annotated.article.text, chance, kinds))
+    return disturbed(changed, chance) if chance.random() < share else changed
 
 
 def _batch(examples: list[dict[str, str]], config: FitConfig, specials: tuple[int, int]) -> dict[str, Tensor]:
@@ -236,7 +282,8 @@ def _arguments(config: FitConfig, folder: Path, device: str) -> TrainingArgument
         use_cpu=device == "cpu" or not torch.cuda.is_available(),
         seed=config.seed,
         data_seed=config.seed,
-        save_strategy="epoch",
+        save_strategy="steps",
+        save_steps=0.1,  # of the whole run
         save_total_limit=2,
         logging_steps=25,
         remove_unused_columns=False,
@@ -256,9 +303,16 @@ def _optimizer(network: StanceNetwork, config: FitConfig) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups)
 
 
+def _mention_loss(logits: Tensor, right: Tensor) -> Tensor:
+    """Any mention of the right name will do: the likelihood of all of them together."""
+    return -logits.log_softmax(-1).masked_fill(right == 0, -1e4).logsumexp(-1).mean()
+
+
 def _pointer_loss(logits: Tensor, right: Tensor) -> Tensor:
-    target = torch.where(right == -1, logits.shape[1] - 1, right)
-    # float() keeps the mean defined where every link of a batch is out of reach
-    return functional.cross_entropy(logits, target, ignore_index=IGNORED, reduction="sum") / (
-        right != IGNORED
-    ).sum().clamp(min=1)
+    return _mean_loss(logits, torch.where(right == -1, logits.shape[1] - 1, right))
+
+
+def _mean_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy over what is labelled; 0 where nothing is."""
+    total = functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
+    return total / (labels != IGNORED).sum().clamp(min=1)

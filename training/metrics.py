@@ -78,6 +78,7 @@ class Score:
         boundaries: Share of matched quotes whose outer boundaries are right.
         source: Share of matched quotes with a gold source whose source is right.
         speaker_exact, speaker_close, speaker_wrong: Shares of the matched quotes with a known speaker.
+        target_exact, target_close, target_wrong: Shares of the matched quotes with a known target.
         stance: Over the matched quotes.
     """
 
@@ -90,6 +91,9 @@ class Score:
     speaker_exact: float
     speaker_close: float
     speaker_wrong: float
+    target_exact: float
+    target_close: float
+    target_wrong: float
     stance: StanceScore
 
     def figures(self) -> dict[str, float]:
@@ -102,6 +106,9 @@ class Score:
             "speaker exact": self.speaker_exact,
             "speaker close": self.speaker_close,
             "speaker wrong": self.speaker_wrong,
+            "target exact": self.target_exact,
+            "target close": self.target_close,
+            "target wrong": self.target_wrong,
             "stance macro F1 (matched)": self.stance.macro_f1,
             "claim F1": self.claim.f1,
         }
@@ -120,7 +127,7 @@ def score(articles: Iterable[AnnotatedArticle], claims: Iterable[Mapping[str, An
 
     Args:
         articles: Gold; optional quotes count neither as missed nor, when matched, as false alarms.
-        claims: At least `article_id` and `content_spans`; where given `source_span`, `speaker`, `stance`.
+        claims: At least `article_id` and `content_spans`; where given `source_span`, `speaker`, `target`, `stance`.
     """
     by_article: dict[str, list[Mapping[str, Any]]] = {}
     for claim in claims:
@@ -133,7 +140,7 @@ def total(tallies: Sequence[Tally]) -> Score:
     count: Counter[str] = Counter()
     for one in tallies:
         count.update(one.counts)
-    matched, spoken = max(1, count["matched"]), max(1, count["spoken"])
+    matched = max(1, count["matched"])
     return Score(
         quotes=Ratio(count["matched"], count["predicted"], count["gold"]),
         tokens=Ratio(count["words_right"], count["words_predicted"], count["words_gold"]),
@@ -141,11 +148,15 @@ def total(tallies: Sequence[Tally]) -> Score:
         claim=Ratio(count["claim"], count["predicted"], count["gold"]),
         boundaries=count["boundaries"] / matched,
         source=count["source_right"] / max(1, count["sourced"]),
-        speaker_exact=count["speaker_exact"] / spoken,
-        speaker_close=count["speaker_close"] / spoken,
-        speaker_wrong=(count["speaker_given"] - count["speaker_close"]) / spoken,
+        **{f"{kind}_{how}": share for kind in ("speaker", "target") for how, share in _named(kind, count).items()},
         stance=stance_score([pair for one in tallies for pair in one.stances]),
     )
+
+
+def _named(kind: str, count: Counter[str]) -> dict[str, float]:
+    known = max(1, count[kind])
+    wrong = count[f"{kind}_given"] - count[f"{kind}_close"]
+    return {"exact": count[f"{kind}_exact"] / known, "close": count[f"{kind}_close"] / known, "wrong": wrong / known}
 
 
 def stance_score(pairs: Sequence[tuple[str, str]]) -> StanceScore:
@@ -185,7 +196,8 @@ def tally(annotated: AnnotatedArticle, claims: Sequence[Mapping[str, Any]]) -> T
         count["matched"] += 1
         count["boundaries"] += _outer(text, quote.content) == _outer(text, _as_spans(claim["content_spans"]))
         _count_source(quote, _touched(words, _as_spans(claim.get("source_span"))), words, count)
-        speaker = _count_speaker(quote, claim.get("speaker"), count)
+        speaker = _count_name("speaker", quote.speaker, claim.get("speaker"), count)
+        _count_name("target", quote.target, claim.get("target"), count)
         if quote.stance is not None:
             stances.append((str(quote.stance), str(claim.get("stance"))))
             count["claim"] += speaker and claim.get("stance") == quote.stance
@@ -201,15 +213,16 @@ def _count_source(quote: GoldQuote, found: set[int], words: Sequence[Span], coun
         count["source_right"] += right
 
 
-def _count_speaker(quote: GoldQuote, name: str | None, count: Counter[str]) -> bool:
-    if quote.speaker in (None, "", "?"):
+def _count_name(kind: str, known: str | None, name: str | None, count: Counter[str]) -> bool:
+    """Compare a predicted name with the gold one; True where gold knows none."""
+    if known in (None, "", "?"):
         return True
-    gold, mine = _naming_words(quote.speaker), _naming_words(name or "")
+    gold, mine = _naming_words(known), _naming_words(name or "")
     close = bool(mine) and (set(mine) <= set(gold) or set(gold) <= set(mine))
-    count["spoken"] += 1
-    count["speaker_exact"] += mine == gold
-    count["speaker_close"] += close
-    count["speaker_given"] += bool(mine)
+    count[kind] += 1
+    count[f"{kind}_exact"] += mine == gold
+    count[f"{kind}_close"] += close
+    count[f"{kind}_given"] += bool(mine)
     return close
 
 

@@ -3,29 +3,34 @@
 Coarse grids on purpose: what is tuned finely to one set shows on the next.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 import numpy as np
+from scipy.optimize import minimize
 
 from stance.claims import stance_probabilities
+from stance.errors import InputError
 from stance.network import Decoding, StanceNetwork
 from stance.pipeline import Pipeline
-from stance.quotes import locate, token_quotes
+from stance.quotes import TokenQuote, locate, token_quotes
 from stance.runtime import Reading
-from stance.speakers import attribute, candidates
-from stance.types import Stance
+from stance.speakers import Candidate, attribute, candidates
+from stance.targets import targets
+from stance.types import Quote, Stance
 from training.annotations import AnnotatedArticle
+from training.calibration import calibration_error, confidences
 from training.features import gold_token_quote
 from training.metrics import Score, score
 
-_SPAN_COSTS = (0.5, 1.0, 1.5, 2.0)
-_OUTSIDE_BIASES = (-0.2, 0.0, 0.2)
-_SPEAKER_THRESHOLDS = (0.4, 0.5, 0.6, 0.7)
+_SPAN_COSTS = (1.0, 1.5, 2.0, 2.5, 3.0)
+_OUTSIDE_BIASES = (-0.2, 0.0, 0.2, 0.4)
+_SPEAKER_THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8)
+_LINK_THRESHOLDS = (0.0, 0.4, 0.5, 0.6, 0.7)
+_TARGET_THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
 _STANCE_WEIGHTS = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
-_TEMPERATURES = tuple(float(t) for t in np.geomspace(0.5, 3.0, 26))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +51,20 @@ def tune(pipeline: Pipeline, sets: Sequence[tuple[str, Sequence[AnnotatedArticle
 
     Returns:
         The constants, and lines that say what was tried and what it gave.
+
+    Raises:
+        InputError: A set without a judged quote, or without a known speaker.
     """
+    for name, articles in sets:
+        quotes = [quote for one in articles for quote in one.quotes if not quote.optional]
+        if not any(quote.stance for quote in quotes) or not any(quote.speaker not in (None, "?") for quote in quotes):
+            raise InputError(f"{name}: no quote with a stance and a speaker, expected some to tune on")
     dev = [DevSet(name, tuple(a), tuple(pipeline.read(one.article for one in a))) for name, a in sets]
     network = pipeline.network
     log: list[str] = []
     decoding = _tune_spans(network, dev, log)
     decoding = _tune_speakers(_with(network, decoding), dev, log)
+    decoding = _tune_targets(_with(network, decoding), dev, log)
     decoding = _tune_stances(_with(network, decoding), dev, log)
     return decoding, log
 
@@ -80,32 +93,77 @@ def _tune_spans(network: StanceNetwork, dev: Sequence[DevSet], log: list[str]) -
 
 def _tune_speakers(network: StanceNetwork, dev: Sequence[DevSet], log: list[str]) -> Decoding:
     best, found = -9.0, network.config.decoding
-    for least in _SPEAKER_THRESHOLDS:
-        decoding = network.config.decoding.model_copy(update={"speaker": least})
-        scores = [_quotes(_with(network, decoding), one, speakers=True) for one in dev]
+    decoded = [
+        [(d, candidates(d[0].article.text, [q.source for q in d[3] if q.source])) for d in _decoded(network, one)]
+        for one in dev
+    ]
+    for link, least in product(_LINK_THRESHOLDS, _SPEAKER_THRESHOLDS):
+        decoding = network.config.decoding.model_copy(update={"link": link, "speaker": least})
+        scores = [_speakers(_with(network, decoding), one, d) for one, d in zip(dev, decoded, strict=True)]
         # A wrong name is worse than none.
         value = float(np.mean([s.speaker_close - s.speaker_wrong for s in scores]))
-        log.append(f"speaker {least}: " + _line(dev, [f"{s.speaker_close:.4f}/{s.speaker_wrong:.4f}" for s in scores]))
+        log.append(
+            f"link {link} speaker {least}: "
+            + _line(dev, [f"{s.speaker_close:.4f}/{s.speaker_wrong:.4f}" for s in scores])
+        )
         if value > best:
             best, found = value, decoding
     return found
 
 
+def _tune_targets(network: StanceNetwork, dev: Sequence[DevSet], log: list[str]) -> Decoding:
+    """On the annotated spans, for every quote that has a target by gold; unchanged where none has."""
+    if not any(quote.target for one in dev for annotated in one.articles for quote in annotated.quotes):
+        return network.config.decoding
+    best, found = -9.0, network.config.decoding
+    for least in _TARGET_THRESHOLDS:
+        decoding = network.config.decoding.model_copy(update={"target": least})
+        scores = [_named_targets(_with(network, decoding), one) for one in dev]
+        value = float(np.mean([close - wrong for close, wrong in scores]))
+        log.append(f"target {least}: " + _line(dev, [f"{close:.4f}/{wrong:.4f}" for close, wrong in scores]))
+        if value > best:
+            best, found = value, decoding
+    return found
+
+
+def _named_targets(network: StanceNetwork, one: DevSet) -> tuple[float, float]:
+    rows: list[dict[str, Any]] = []
+    for annotated, reading in zip(one.articles, one.readings, strict=True):
+        text = annotated.article.text
+        placed = [(q, t) for q in annotated.quotes if q.target and (t := gold_token_quote(q, reading.tokens, text))]
+        found = candidates(text, [span for q in annotated.quotes for span in q.source])
+        named = targets([t for _, t in placed], [q.speaker for q, _ in placed], reading, network, found)
+        rows += [
+            {"article_id": annotated.article.id, "content_spans": q.content, "target": name and name[0]}
+            for (q, _), name in zip(placed, named, strict=True)
+        ]
+    result = score(one.articles, rows)
+    return result.target_close, result.target_wrong
+
+
 def _tune_stances(network: StanceNetwork, dev: Sequence[DevSet], log: list[str]) -> Decoding:
-    plain = network.config.decoding.model_copy(update={"temperature": 1.0})
+    plain = network.config.decoding.model_copy(update={"temperature": 1.0, "stance_bias": (0.0, 0.0, 0.0, 0.0)})
     sets = [_judged(_with(network, plain), one) for one in dev]
-    logits = np.log(np.concatenate([p for p, _ in sets]))
-    labels = np.concatenate([g for _, g in sets])
-    losses = {t: _loss(logits / t, labels) for t in _TEMPERATURES}
-    temperature = min(losses, key=lambda t: losses[t])
-    log.append(f"temperature {temperature:.3f}: loss {losses[temperature]:.4f}, at 1 {_loss(logits, labels):.4f}")
-    decoding = plain.model_copy(update={"temperature": round(temperature, 3)})
-    scaled = [(_softmax(np.log(p) / temperature), g) for p, g in sets]
+    logits = [np.log(p) for p, _ in sets]
+    temperature, bias = _calibration(logits, [g for _, g in sets])
+    scaled = [(_softmax(x / temperature + bias), g) for x, (_, g) in zip(logits, sets, strict=True)]
+    log.append(
+        f"temperature {temperature:.3f}, bias {bias.round(3).tolist()}: calibration error "
+        + _line(dev, [f"{calibration_error(*confidences(p, g)):.4f}" for p, g in scaled])
+        + "; without "
+        + _line(dev, [f"{calibration_error(*confidences(p, g)):.4f}" for p, g in sets])
+    )
+    decoding = plain.model_copy(
+        update={"temperature": round(temperature, 3), "stance_bias": tuple(bias.round(3).tolist())}
+    )
     best = -1.0
     for weights in product(_STANCE_WEIGHTS, repeat=3):
-        macro = [_macro(p * np.array([*weights, 1.0]), g) for p, g in scaled]
-        if float(np.mean(macro)) > best + 1e-9:
-            best, found, macros = float(np.mean(macro)), weights, macro
+        weighted = [(p * np.array([*weights, 1.0]), g) for p, g in scaled]
+        macro = [_macro(p, g) for p, g in weighted]
+        # The rare labels must not be bought with the common ones: accuracy counts as much as macro F1.
+        value = float(np.mean(macro)) + float(np.mean([(p.argmax(-1) == g).mean() for p, g in weighted]))
+        if value > best + 1e-9:
+            best, found, macros = value, weights, macro
     log.append(
         f"stance weights {found}: "
         + _line(dev, [f"{m:.4f}" for m in macros])
@@ -115,20 +173,43 @@ def _tune_stances(network: StanceNetwork, dev: Sequence[DevSet], log: list[str])
     return decoding.model_copy(update={"stance_weight": (*found, 1.0)})
 
 
-def _quotes(network: StanceNetwork, one: DevSet, *, speakers: bool = False) -> Score:
-    rows: list[dict[str, Any]] = []
+def _calibration(logits: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
+    """Temperature and bias of least loss; every set weighs the same, the last label's bias is 0."""
+
+    def loss(x: np.ndarray) -> float:
+        scaled = [a / np.exp(x[0]) + np.append(x[1:], 0.0) for a in logits]
+        return float(np.mean([_loss(a, g) for a, g in zip(scaled, labels, strict=True)]))
+
+    best = minimize(loss, np.zeros(logits[0].shape[1]), method="Nelder-Mead", options={"maxiter": 2000}).x
+    return float(np.exp(best[0])), np.append(best[1:], 0.0)
+
+
+_Decoded = tuple[AnnotatedArticle, Reading, list[TokenQuote], list[Quote]]
+
+
+def _decoded(network: StanceNetwork, one: DevSet) -> list[_Decoded]:
+    result = []
     for annotated, reading in zip(one.articles, one.readings, strict=True):
-        text = annotated.article.text
-        in_tokens = token_quotes(reading, network, text)
-        quotes = locate(in_tokens, reading, text)
-        names: Iterable[str | None] = [None] * len(quotes)
-        if speakers:
-            found = candidates(text, [quote.source for quote in quotes if quote.source])
-            names = [a.speaker for a in attribute(quotes, in_tokens, reading, network, text, found)]
-        rows += [
-            {"article_id": annotated.article.id, "content_spans": q.content, "source_span": q.source, "speaker": name}
-            for q, name in zip(quotes, names, strict=True)
-        ]
+        in_tokens = token_quotes(reading, network, annotated.article.text)
+        result.append((annotated, reading, in_tokens, locate(in_tokens, reading, annotated.article.text)))
+    return result
+
+
+def _quotes(network: StanceNetwork, one: DevSet) -> Score:
+    rows = [
+        {"article_id": annotated.article.id, "content_spans": quote.content, "source_span": quote.source}
+        for annotated, _, _, quotes in _decoded(network, one)
+        for quote in quotes
+    ]
+    return score(one.articles, rows)
+
+
+def _speakers(network: StanceNetwork, one: DevSet, decoded: Sequence[tuple[_Decoded, Sequence[Candidate]]]) -> Score:
+    rows = [
+        {"article_id": annotated.article.id, "content_spans": found.quote.content, "speaker": found.speaker}
+        for (annotated, reading, in_tokens, quotes), names in decoded
+        for found in attribute(quotes, in_tokens, reading, network, annotated.article.text, names)
+    ]
     return score(one.articles, rows)
 
 

@@ -1,0 +1,98 @@
+"""What the article says that its people are: "Tory leader Ann Lee", "Ann Lee, the Tory leader,".
+
+A later "the leader" means whom the article has called one; that is surer than any guess from nearness.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from stance.names import TITLES
+from stance.types import Span
+
+# Roles of one person; the titles of `stance.names` beside them.
+_ROLES = TITLES | frozenset(
+    "accountant adviser advisor aide anchor attorney-general banker barrister boss broadcaster broker campaigner "
+    "champion columnist commander comptroller constable correspondent counsel daughter defendant defender deputy "
+    "designer developer doctor driver economist editor engineer envoy executive ex-husband ex-wife farmer father "
+    "founder goalkeeper governor-general head headmaster headteacher historian host husband inspector inventor "
+    "investigator journalist justice lawmaker legislator mayor midfielder moderator mother negotiator novelist nurse "
+    "officer official organiser organizer owner partner physician pilot player politician pollster presenter "
+    "president-elect principal producer prosecutor publisher quarterback ref referee reporter researcher "
+    "scientist singer sister skipper solicitor son speaker strategist student surgeon teacher trader treasurer umpire "
+    "veteran widow wife winger witness writer".split()
+)
+_STOP = frozenset(
+    "a an the his her its their our my and or but said says told of for in at on by to from with as who when while "
+    "that then also added asked is was are were has had".split()
+)
+_LESSER = frozenset("vice deputy assistant shadow".split())  # "the president" is not the vice president
+_OWNER = re.compile(r"\w['’]s?\s")
+_SAME = {"gop": "republican", "tory": "conservative", "tories": "conservative", "ref": "referee"}
+_TAIL = re.compile(r"\b(?:of|for|from|at|in|on|to|with|who|which|that)\b.*", re.DOTALL | re.IGNORECASE)
+# Within one sentence; but "Sen." ends none.
+_BEFORE = re.compile(r"(?:(?:(?:Sen|Rep|Gov|Gen|Prof|Dr|Lt|Col|Sgt|Capt|Rev|Del)\.|[\w’'&-]+) ){1,6}$")
+_AFTER = re.compile(
+    r"(?:\s*\([^)\n]{1,20}\))?(?:,|\s+[-–—])\s+(?!(?:and|but|or|said|says|told|added|asked|as|when|while|who|then|also)\b)"
+    r"([^,.;:()\n“”\"]{3,80})(?=[,.;:)\n]|\s+[-–—]\s)"
+)
+
+
+def roles(text: str, named: Iterable[tuple[Span, str]]) -> dict[str, frozenset[str]]:
+    """Collect the words for what each person is, from titles before the name and appositions after it.
+
+    Args:
+        text: The article.
+        named: Spans of mentions of people, with their full names.
+
+    Returns:
+        For each name with a role the role's words, in lower case.
+    """
+    found: dict[str, set[str]] = defaultdict(set)
+    for span, name in named:
+        before = _BEFORE.search(text, max(0, span.start - 80), span.start)
+        if before is not None:
+            words: list[str] = []
+            for word in reversed(_words(before[0])):
+                if word in _STOP or (not words and word not in _ROLES):
+                    break
+                words.append(word)
+            found[name].update(words)
+        after = _AFTER.match(text, span.end, span.end + 120)
+        if after is not None and (role := role_words(after[1])):
+            found[name].update(role)
+    return {name: frozenset(words) for name, words in found.items() if words}
+
+
+def role_words(phrase: str) -> list[str]:
+    """Give the words of a noun phrase that names a role, its head last; none where it names no role."""
+    words = [word for word in _words(_TAIL.sub("", phrase)) if word not in _STOP]
+    return words if words and words[-1] in _ROLES else []
+
+
+def meant(phrase: str, known: Mapping[str, frozenset[str]]) -> list[str] | None:
+    """Find whom a role word means: the names whose roles share its head, of them those that share most words.
+
+    Returns:
+        Names, none where nobody has been called that; None where the phrase names no role.
+    """
+    words = role_words(phrase)
+    if not words or _OWNER.search(phrase):  # "the minister's spokesman" is not any spokesman
+        return None
+    shared = {
+        name: len(role & set(words))
+        for name, role in known.items()
+        if words[-1] in role and _agree(role, frozenset(words))
+    }
+    most = max(shared.values(), default=0)
+    return [name for name, count in shared.items() if count == most]
+
+
+def _agree(role: frozenset[str], words: frozenset[str]) -> bool:
+    """Whether two roles of one head may be one: "the health minister" is not the finance minister."""
+    return not _LESSER & (role ^ words) and (len(role & words) > 1 or len(words) == 1 or len(role) == 1)
+
+
+def _words(phrase: str) -> list[str]:
+    found = (re.sub(r"['’]s?$", "", word) for word in re.findall(r"[\w’'-]+", phrase.lower()))
+    return [_SAME.get(word, word) for word in found]

@@ -1,0 +1,76 @@
+"""Role words: what the article says that its people are, and whom a role word means."""
+
+import pytest
+
+from stance.names import mentions
+from stance.roles import meant, role_words, roles
+
+TEXT = (
+    "Harbour union leader Petra Lindqvist met Omar Haddad, the finance minister, on Monday. Deputy Mayor Ines Roca "
+    "stayed away. Mayor Tom Ashe (Ind.), a former judge of the county court, came late with his driver.\n\n"
+    "Cardinal Luca Brandt sent a letter. The referee, Ida Voss, left at noon."
+)
+
+
+def _known(text: str) -> dict[str, frozenset[str]]:
+    return roles(text, [(mention.span, mention.name) for mention in mentions(text)])
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Petra Lindqvist", {"harbour", "union", "leader"}),
+        ("Omar Haddad", {"finance", "minister"}),
+        ("Ines Roca", {"deputy", "mayor"}),
+        ("Tom Ashe", {"mayor", "former", "judge"}),
+        ("Luca Brandt", {"cardinal"}),
+    ],
+)
+def test_roles_stand_before_a_name_and_after_it(name: str, expected: set[str]) -> None:
+    assert _known(TEXT)[name] == expected
+
+
+@pytest.mark.parametrize(
+    ("phrase", "names"),
+    [
+        ("the union leader", ["Petra Lindqvist"]),
+        ("the finance minister", ["Omar Haddad"]),
+        ("the mayor", ["Tom Ashe"]),
+        ("the deputy mayor", ["Ines Roca"]),
+        ("the cardinal", ["Luca Brandt"]),
+        ("the judge of the county court", ["Tom Ashe"]),
+        ("the governor", []),
+        ("the ministry", None),
+        ("the mayor's driver", None),
+        ("the crowd", None),
+    ],
+)
+def test_a_role_word_means_who_was_called_so(phrase: str, names: list[str] | None) -> None:
+    assert meant(phrase, _known(TEXT)) == names
+
+
+def test_of_two_of_one_role_both_may_be_meant() -> None:
+    text = "Senator Petra Lindqvist met Senator Omar Haddad."
+    assert meant("the senator", _known(text)) == ["Petra Lindqvist", "Omar Haddad"]
+
+
+@pytest.mark.parametrize("phrase", ["the Tory leader", "the Conservative leader"])
+def test_more_shared_words_decide(phrase: str) -> None:
+    text = "Tory leader Petra Lindqvist met Labour leader Omar Haddad."
+    assert meant(phrase, _known(text)) == ["Petra Lindqvist"]
+
+
+def test_a_verb_before_a_name_is_no_role() -> None:
+    assert _known("On Friday came Petra Lindqvist, who said nothing.") == {}
+
+
+@pytest.mark.parametrize(
+    ("phrase", "words"),
+    [
+        ("the former chief financial officer of the bank", ["former", "chief", "financial", "officer"]),
+        ("a club from the north", []),
+        ("", []),
+    ],
+)
+def test_role_words_end_with_their_head(phrase: str, words: list[str]) -> None:
+    assert role_words(phrase) == words

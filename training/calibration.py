@@ -1,0 +1,65 @@
+"""Whether a probability means what it says: calibration error, and what is left when the unsure are put aside."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+_BINS = 15
+
+
+def confidences(
+    probabilities: np.ndarray, gold: np.ndarray, weights: Sequence[float] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give the probability of each chosen label, and whether it is right.
+
+    Args:
+        probabilities: `(quotes, labels)`.
+        gold: Label indices `(quotes,)`.
+        weights: Of the labels in the choice, as in `stance.network.Decoding.stance_weight`.
+    """
+    chosen = (probabilities * np.asarray(weights if weights is not None else 1.0)).argmax(-1)
+    return probabilities[np.arange(len(gold)), chosen], chosen == gold
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
+    """Give the expected calibration error in 15 bins of equal mass (Nguyen & O'Connor 2015).
+
+    Args:
+        confidence: Probability of each chosen label, `(quotes,)`.
+        right: Whether it was right.
+
+    Returns:
+        Mean absolute difference of confidence and accuracy over the bins, weighted by their size; 0 of nothing.
+    """
+    right = _shared(confidence, right)
+    order = np.argsort(confidence, kind="stable")
+    bins = [part for part in np.array_split(order, _BINS) if len(part)]
+    gaps = [abs(confidence[part].mean() - right[part].mean()) * len(part) for part in bins]
+    return float(sum(gaps) / max(1, len(order)))
+
+
+def accuracy_at(confidence: np.ndarray, right: np.ndarray, coverage: float) -> tuple[float, float]:
+    """Give the accuracy on the surest share of the quotes, and the least confidence among them.
+
+    Args:
+        confidence: Probability of each chosen label, `(quotes,)`.
+        right: Whether it was right.
+        coverage: The share that is kept, in (0, 1].
+
+    Returns:
+        Both 0 of nothing.
+    """
+    if not len(confidence):
+        return 0.0, 0.0
+    right = _shared(confidence, right)
+    kept = np.argsort(-confidence, kind="stable")[: max(1, round(coverage * len(confidence)))]
+    return float(right[kept].mean()), float(confidence[kept].min())
+
+
+def _shared(confidence: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Share what is right evenly among equal confidences, so that the order of the quotes does not count."""
+    if not len(confidence):
+        return right
+    _, group = np.unique(confidence, return_inverse=True)
+    means: np.ndarray = (np.bincount(group, right) / np.bincount(group))[group]
+    return means
