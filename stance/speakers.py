@@ -32,6 +32,7 @@ _BEFORE, _AFTER = 96, 32
 _SPOKE_BEFORE = 12.0
 _SURE_OF_ANOTHER = 0.8
 _SURE_OF_ITSELF = 0.2
+# For "her counterpart", who is seldom she; not swept.
 _SURE_OF_OWNED = 0.95
 _FIRST_PERSON = frozenset("i we me us my our".split())
 _PERSONAL = frozenset("he she him her his hers himself herself".split())
