@@ -82,7 +82,7 @@ def _verdict(pipeline: Pipeline, row: dict[str, str]) -> tuple[Stance, Stance | 
         pytest.param(
             marked,
             stance,
-            marks=[pytest.mark.xfail(strict=True, reason="default 1 takes an apology for a denial")]
+            marks=[pytest.mark.xfail(strict=True, reason="the model takes an apology for a denial")]
             * ("it was my mistake" in marked),
         )
         for stance, cases in CASES.items()

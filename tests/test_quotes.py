@@ -108,7 +108,7 @@ NO_QUOTE = {
 }
 
 
-# What the first weights get wrong.
+# What the weights get wrong.
 KNOWN_FAILURES = {
     "tweet with dash and name",
     "nested report",
@@ -121,7 +121,7 @@ KNOWN_FAILURES = {
         pytest.param(
             case,
             id=name,
-            marks=[pytest.mark.xfail(strict=True, reason="default 1 does not cut it so")]
+            marks=[pytest.mark.xfail(strict=True, reason="the model does not cut it so")]
             if name in KNOWN_FAILURES
             else [],
         )
