@@ -69,7 +69,9 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory, tokenizer: Tokenizer) -
     keys = {*encoder.config.to_diff_dict(), "model_type"} - {"transformers_version", "architectures", "dtype"}
     settings = {key: value for key, value in encoder.config.to_dict().items() if key in keys}
     config = NetworkConfig(name="tiny", encoder=settings, window=62, overlap=16, link_size=16, reader_size=64)
-    save_network(StanceNetwork(config, encoder), tokenizer, folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        save_network(StanceNetwork(config, encoder), tokenizer, folder)
     return folder
 
 
