@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from stance.errors import InputError
-from stance.types import Article
+from stance.types import HALF_PAIR, Article
 
 _Warn = Callable[[str], None]
 _TEXT, _LINES = {".txt"}, {".jsonl", ".jsonl.gz"}
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
@@ -171,7 +170,7 @@ def _from_row(row: dict[str, Any], where: str) -> Article | InputError:
     for key, value in (("id", name), ("text", text)):
         if not isinstance(value, str) or not value.strip():
             return InputError(f"{where}: {key!r} is {_short(value)}, expected a string with something in it")
-        if _SURROGATE.search(value):
+        if HALF_PAIR.search(value):
             return InputError(f"{where}: {key!r} holds half a surrogate pair, expected Unicode text")
     # Annotated articles can be read like any others; their gold quotes are no metadata.
     return Article(name, text, {key: value for key, value in row.items() if key not in {"id", "text", "quotes"}})

@@ -250,9 +250,11 @@ def _sink(out: Path | None) -> Iterator[Callable[[dict[str, Any]], None]]:
 
 
 def _line(row: dict[str, Any]) -> str:
+    from stance.types import HALF_PAIR
+
     line = json.dumps(row, ensure_ascii=False)
     # Half a surrogate pair in a title cannot be written as UTF-8; JSON can escape it.
-    return json.dumps(row) if any("\ud800" <= character <= "\udfff" for character in line) else line
+    return json.dumps(row) if HALF_PAIR.search(line) else line
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stance.errors import InputError
-from stance.types import Article, Span
+from stance.types import HALF_PAIR, Article, Span
 
 CutQuote = tuple[tuple[Span, ...], Span | None, Span | None]
 _STANCE_FIELDS = ("stance", "second", "probabilities", "model")
@@ -37,7 +37,7 @@ def cut_line(row: dict[str, Any], where: str) -> CutLine:
     text = row.get("text")
     if not isinstance(text, str) or not text.strip():
         raise InputError(f"{where}: no string 'text' with something in it, expected a quote or an annotated article")
-    if any("\ud800" <= c <= "\udfff" for value in row.values() if isinstance(value, str) for c in value):
+    if any(HALF_PAIR.search(value) for value in row.values() if isinstance(value, str)):
         raise InputError(f"{where}: half a surrogate pair in it, expected Unicode text")
     return _annotated(row, text, where) if "quotes" in row else _bare(row, text, where)
 

@@ -10,7 +10,7 @@ from stance.claims import classify, decide, stance_probabilities
 from stance.network import StanceNetwork, load_network
 from stance.quotes import TokenQuote, locate, token_quotes
 from stance.runtime import Reading, pick_device, read, special_tokens
-from stance.speakers import attribute, candidates
+from stance.speakers import attribute, candidates, person_roles
 from stance.types import Article, Claim, Span, Stance
 from stance.windows import Tokens, tokenize
 
@@ -110,9 +110,10 @@ class Pipeline:
             kept.sort(key=lambda i: quotes[i].content[0].start)  # making quotation marks whole moves some starts
             found.append(([in_tokens[i] for i in kept], [quotes[i] for i in kept], reading))
         names = candidates(text, [quote.source for _, quotes, _ in found for quote in quotes if quote.source])
+        known = person_roles(text, names)
         claims = []
         for in_tokens, quotes, reading in found:
-            attributed = attribute(quotes, in_tokens, reading, self.network, text, names)
+            attributed = attribute(quotes, in_tokens, reading, self.network, text, names, known)
             claims += classify(attributed, in_tokens, reading, self.network, names)
         return claims
 

@@ -85,6 +85,7 @@ def attribute(
     network: StanceNetwork,
     text: str,
     found: Sequence[Candidate],
+    known: Mapping[str, frozenset[str]],
 ) -> list[AttributedQuote]:
     """Name the speaker of each quote.
 
@@ -95,6 +96,7 @@ def attribute(
         network: Its antecedent links judge.
         text: The article.
         found: From `candidates`.
+        known: From `person_roles`.
 
     Returns:
         One attributed quote a quote, in order; the speaker is None where the article gives no source or
@@ -106,7 +108,6 @@ def attribute(
     # A source always stands for somebody: "none of them" is not learned for it.
     ranked = [ranking for ranking, _ in rank(spans, network.link_antecedent, reading, found, none=False)]
     own = {candidate.span: candidate for candidate in found}
-    known = roles(text, [(c.span, c.name) for c in found if c.named and not _bodily(c.name)])
     quoted = quoted_spans(text)
     opened = [span.start for span in quoted]
     least = network.config.decoding.speaker
@@ -124,6 +125,11 @@ def attribute(
         sure = speaker is not None and certainty >= network.config.decoding.link
         attributed.append(AttributedQuote(quote, speaker if sure else None, probability * certainty if sure else None))
     return attributed
+
+
+def person_roles(text: str, found: Iterable[Candidate]) -> dict[str, frozenset[str]]:
+    """Collect what the article calls its people (see `stance.roles`); `found` are from `candidates`."""
+    return roles(text, [(c.span, c.name) for c in found if c.named and not _bodily(c.name)])
 
 
 def _resolve(

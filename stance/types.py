@@ -3,10 +3,14 @@
 Every value is frozen and holds its predecessor, so that no stage has to re-zip parallel lists.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
+
+# Half a surrogate pair: a Python string can hold one, but no text and no UTF-8 can.
+HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
 class Span(NamedTuple):

@@ -14,13 +14,12 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from stance.marks import quoted_spans
-from stance.types import Span
+from stance.types import HALF_PAIR, Span
 
 # (capitals) x (white space before) x (inside quotation marks)
 SHAPES = 3 * 4 * 2
 # Text is cut at white space before it is tokenised: the tokens are the same, the memory bounded.
 _PIECE_CHARS = 20_000
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ def tokenize(text: str, tokenizer: Tokenizer) -> Tokens:
     starts: list[int] = []
     ends: list[int] = []
     pieces = _pieces(text)
-    whole = _SURROGATE.sub("\ufffd", text)  # half a surrogate pair is no text; the tokenizer would raise
+    whole = HALF_PAIR.sub("\ufffd", text)  # half a surrogate pair is no text; the tokenizer would raise
     encoded = tokenizer.encode_batch([whole[s:e] for s, e in pieces], add_special_tokens=False)
     for (offset, _), encoding in zip(pieces, encoded, strict=True):
         ids += encoding.ids

@@ -34,6 +34,7 @@ Data = Annotated[list[Path], typer.Option("--data", help="Annotated articles (.j
 Model = Annotated[
     Path | None, typer.Option(help="A model folder.  [default: the model that ships]", show_default=False)
 ]
+JsonOut = Annotated[Path | None, typer.Option("--json", help="Write the figures here too.", show_default=False)]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
 
@@ -108,9 +109,7 @@ def evaluate(
         ),
     ] = None,
     device: Device = "auto",
-    json_out: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures here too.", show_default=False)
-    ] = None,
+    json_out: JsonOut = None,
 ) -> None:
     """Measure a model on annotated articles: quotes, sources, speakers, stances, with 95% intervals.
 
@@ -134,15 +133,14 @@ def evaluate(
     for table in report(evaluations, baselines):
         _out.print(table)
     if json_out is not None:
-        parts = ("sets", "labels", "intervals", "baseline", "calibration error", "accuracy at 80% coverage")
-        figures: dict[str, Any] = {"model": pipeline.model} | {part: {} for part in parts}
+        figures: dict[str, Any] = {"model": pipeline.model, "sets": {}, "labels": {}, "intervals": {}, "baseline": {}}
         for one, baseline in zip(evaluations, baselines, strict=True):
             figures["sets"][one.name] = _rounded(one.figures())
             figures["labels"][one.name] = {label: round(f1, 4) for label, (f1, _, _, _) in one.given.labels.items()}
             figures["intervals"][one.name] = {k: [round(x, 4) for x in v] for k, v in one.intervals.items()}
             figures["baseline"][one.name] = round(baseline.macro_f1, 4)
-            figures["calibration error"][one.name] = round(one.calibration, 4)
-            figures["accuracy at 80% coverage"][one.name] = round(one.coverage[0.8][0], 4)
+            for figure, value in _rounded(one.doubt()).items():
+                figures.setdefault(figure, {})[one.name] = value
         json_out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
@@ -155,9 +153,7 @@ def fairness(
     ] = 40,
     seed: Annotated[int, typer.Option(help="Of the names drawn.")] = 13,
     device: Device = "auto",
-    json_out: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures here too.", show_default=False)
-    ] = None,
+    json_out: JsonOut = None,
 ) -> None:
     """Measure even-handedness: exchange people, countries, parties, titles and genders, and see what changes.
 

@@ -43,18 +43,21 @@ def edited(annotated: AnnotatedArticle, edits: Iterable[Edit]) -> AnnotatedArtic
         ValueError: Two edits overlap, or one lies outside the text.
     """
     ordered = sorted(edits)
-    text = annotated.article.text
+    article = replace(annotated.article, text=spliced(annotated.article.text, ordered))
+    moved = (_moved(quote, ordered) for quote in annotated.quotes)
+    return AnnotatedArticle(article, tuple(quote for quote in moved if quote.content))
+
+
+def spliced(text: str, edits: Iterable[Edit]) -> str:
+    """Apply edits to a text; arguments and errors as for `edited`."""
     pieces: list[str] = []
     at = 0
-    for edit in ordered:
+    for edit in sorted(edits):
         if not at <= edit.start <= edit.end <= len(text):
             raise ValueError(f"edit [{edit.start}, {edit.end}) overlaps another or lies outside {len(text)} characters")
         pieces += [text[at : edit.start], edit.words]
         at = edit.end
-    pieces.append(text[at:])
-    article = replace(annotated.article, text="".join(pieces))
-    moved = (_moved(quote, ordered) for quote in annotated.quotes)
-    return AnnotatedArticle(article, tuple(quote for quote in moved if quote.content))
+    return "".join([*pieces, text[at:]])
 
 
 def disturbed(annotated: AnnotatedArticle, chance: random.Random) -> AnnotatedArticle:

@@ -8,7 +8,8 @@ from rich.table import Table
 
 from stance.pipeline import Pipeline
 from stance.records import claim_row
-from training.annotations import AnnotatedArticle
+from stance.types import Stance
+from training.annotations import AnnotatedArticle, GoldQuote
 from training.calibration import accuracy_at, calibration_error
 from training.metrics import Score, StanceScore, Tally, stance_score, tally, total
 
@@ -42,6 +43,10 @@ class Evaluation:
     def figures(self) -> dict[str, float]:
         """Give the headline figures by name."""
         return self.whole.figures() | {"stance macro F1 (gold spans)": self.given.macro_f1}
+
+    def doubt(self) -> dict[str, float]:
+        """Give by name what the probabilities are worth."""
+        return {"calibration error": self.calibration, "accuracy at 80% coverage": self.coverage[0.8][0]}
 
 
 def evaluate(
@@ -80,18 +85,23 @@ def evaluate(
 
 def given_pairs(pipeline: Pipeline, articles: Sequence[AnnotatedArticle]) -> list[list[tuple[str, str, float]]]:
     """Give gold and predicted stance of each article's judged quotes, on the annotated spans, and how sure it is."""
-    result = []
-    for annotated in articles:
-        judged = [quote for quote in annotated.quotes if quote.stance is not None and not quote.optional]
-        cut = [(q.content, next(iter(q.cue), None), next(iter(q.source), None)) for q in judged]
-        [verdicts] = pipeline.judge([(annotated.article, cut)])
-        result.append(
-            [
-                (str(q.stance), str(v[0]) if v else "none", v[2][v[0]] if v else 0.0)
-                for q, v in zip(judged, verdicts, strict=True)
-            ]
-        )
-    return result
+    return [
+        [
+            (str(q.stance), str(v[0]) if v else "none", v[2][v[0]] if v else 0.0)
+            for q, v in verdicts(pipeline, annotated)
+        ]
+        for annotated in articles
+    ]
+
+
+def verdicts(
+    pipeline: Pipeline, annotated: AnnotatedArticle
+) -> list[tuple[GoldQuote, tuple[Stance, Stance | None, dict[Stance, float]] | None]]:
+    """Give an article's judged quotes, each with what `Pipeline.judge` says of its annotated spans."""
+    judged = [quote for quote in annotated.quotes if quote.stance is not None and not quote.optional]
+    cut = [(q.content, next(iter(q.cue), None), next(iter(q.source), None)) for q in judged]
+    [found] = pipeline.judge([(annotated.article, cut)])
+    return list(zip(judged, found, strict=True))
 
 
 def report(evaluations: Sequence[Evaluation], baselines: Sequence[StanceScore]) -> list[Table]:

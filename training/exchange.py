@@ -14,7 +14,7 @@ from pathlib import Path
 
 from stance.names import PLACES, gender, mentions, name_words
 from training.annotations import AnnotatedArticle
-from training.edits import Edit, edited
+from training.edits import Edit, edited, spliced
 
 KINDS = ("people", "countries", "parties", "titles", "genders")
 _LISTS = Path(__file__).parent / "names"
@@ -84,7 +84,7 @@ def exchanged(annotated: AnnotatedArticle, words: Mapping[str, str]) -> Annotate
     moved = edited(annotated, substitutions(annotated.article.text, words))
 
     def name(value: str | None) -> str | None:
-        return None if value is None else _applied(value, words)
+        return None if value is None else spliced(value, substitutions(value, words))
 
     quotes = tuple(replace(quote, speaker=name(quote.speaker), target=name(quote.target)) for quote in moved.quotes)
     return replace(moved, quotes=quotes)
@@ -216,14 +216,6 @@ def _titles(text: str, chance: random.Random) -> dict[str, str]:
     known = lists().titles
     pattern = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, sorted(known, key=len, reverse=True)))})(?= [A-Z])")
     return {old: chance.choice(known) for old in dict.fromkeys(m[1] for m in pattern.finditer(text))}
-
-
-def _applied(value: str, words: Mapping[str, str]) -> str:
-    at, pieces = 0, []
-    for edit in substitutions(value, words):
-        pieces += [value[at : edit.start], edit.words]
-        at = edit.end
-    return "".join([*pieces, value[at:]])
 
 
 def _rows(name: str) -> list[dict[str, str]]:

@@ -15,7 +15,8 @@ from rich.table import Table
 from stance.errors import InputError
 from stance.pipeline import Pipeline
 from stance.types import Stance
-from training.annotations import AnnotatedArticle, GoldQuote
+from training.annotations import AnnotatedArticle
+from training.evaluate import verdicts
 from training.exchange import KINDS, exchanged, lists, plan
 
 # A country or party counts where at least this many judgements were made with it; below, chance rules.
@@ -76,8 +77,7 @@ def fairness(
     Raises:
         InputError: No quote has a stance.
     """
-    articles = [annotated for annotated in articles if any(_counts(quote) for quote in annotated.quotes)]
-    if not articles:
+    if not any(quote.stance and not quote.optional for annotated in articles for quote in annotated.quotes):
         raise InputError("no quote has a stance, expected annotated articles with stances")
     kinds = {"all": KINDS} | {kind: (kind,) for kind in KINDS}
     changes: dict[str, list[tuple[bool, float]]] = defaultdict(list)
@@ -85,7 +85,7 @@ def fairness(
     by_name: dict[str, dict[str, list[float]]] = {kind: defaultdict(list) for kind in kinds}
     for annotated in articles:
         before = _judged(pipeline, annotated)
-        for kind, members in kinds.items():
+        for kind, members in kinds.items() if before else ():
             chance = random.Random(f"{seed} {annotated.article.id} {kind}")
             draws = list(_draws(annotated, chance, members, 1 if kind == "genders" else swaps))
             quotes[kind] += len(before) if draws else 0
@@ -134,14 +134,7 @@ def _draws(
 
 def _judged(pipeline: Pipeline, annotated: AnnotatedArticle) -> list[tuple[Stance, float] | None]:
     """Label and probability of an accusation of every judged quote."""
-    chosen = [quote for quote in annotated.quotes if _counts(quote)]
-    cut = [(q.content, next(iter(q.cue), None), next(iter(q.source), None)) for q in chosen]
-    [verdicts] = pipeline.judge([(annotated.article, cut)])
-    return [None if v is None else (v[0], v[2][Stance.ACCUSATION]) for v in verdicts]
-
-
-def _counts(quote: GoldQuote) -> bool:
-    return quote.stance is not None and not quote.optional
+    return [None if v is None else (v[0], v[2][Stance.ACCUSATION]) for _, v in verdicts(pipeline, annotated)]
 
 
 def _shift(kind: str, quotes: int, changes: Sequence[tuple[bool, float]], by_name: Mapping[str, list[float]]) -> Shift:

@@ -105,8 +105,7 @@ def measure(
 
 def figures(one: Evaluation) -> dict[str, float]:
     """Give the figures of an evaluation that have floors, rounded as they are kept."""
-    found = one.figures() | {"calibration error": one.calibration, "accuracy at 80% coverage": one.coverage[0.8][0]}
-    return {name: round(value, 4) for name, value in found.items()}
+    return {name: round(value, 4) for name, value in (one.figures() | one.doubt()).items()}
 
 
 def fallen(floor: Floor, measured: Mapping[str, float], margin: float) -> list[str]:

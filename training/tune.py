@@ -3,7 +3,7 @@
 Coarse grids on purpose: what is tuned finely to one set shows on the next.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -17,10 +17,10 @@ from stance.network import Decoding, StanceNetwork
 from stance.pipeline import Pipeline
 from stance.quotes import TokenQuote, locate, token_quotes
 from stance.runtime import Reading
-from stance.speakers import Candidate, attribute, candidates
+from stance.speakers import Candidate, attribute, candidates, person_roles
 from stance.targets import targets
 from stance.types import Quote, Stance
-from training.annotations import AnnotatedArticle
+from training.annotations import AnnotatedArticle, GoldQuote
 from training.calibration import calibration_error, confidences
 from training.features import gold_token_quote
 from training.metrics import Score, score
@@ -74,71 +74,100 @@ def _with(network: StanceNetwork, decoding: Decoding) -> StanceNetwork:
     return network
 
 
-def _tune_spans(network: StanceNetwork, dev: Sequence[DevSet], log: list[str]) -> Decoding:
-    best, chosen = -1.0, network.config.decoding
-    for cost, bias in product(_SPAN_COSTS, _OUTSIDE_BIASES):
-        decoding = chosen.model_copy(
-            update={"span_cost": (0.0, 0.0, cost, cost), "outside_bias": (0.0, 0.0, bias, 0.0)}
-        )
-        scores = [_quotes(_with(network, decoding), one) for one in dev]
-        value = float(np.mean([s.quotes.f1 + s.attributed.f1 for s in scores])) / 2
-        log.append(
-            f"span cost {cost} outside bias {bias}: "
-            + _line(dev, [f"{s.quotes.f1:.4f}/{s.attributed.f1:.4f}/{s.boundaries:.3f}" for s in scores])
-        )
-        if value > best:
-            best, found = value, decoding
+def _search(
+    network: StanceNetwork,
+    grid: Iterable[tuple[str, dict[str, Any]]],
+    dev: Sequence[DevSet],
+    measure: Callable[[int], tuple[float, str]],
+    log: list[str],
+) -> Decoding:
+    """Try changes of the constants, and give the constants of the best mean over the sets; the first of equals.
+
+    Args:
+        network: Takes each change while it is measured.
+        grid: What each change is called, and the constants that it sets.
+        dev: The sets.
+        measure: From the index of a set to what is to be as great as possible, and its figures in words.
+        log: Takes a line a change.
+    """
+    plain = network.config.decoding
+    best, found = -np.inf, plain
+    for name, changes in grid:
+        decoding = plain.model_copy(update=changes)
+        _with(network, decoding)
+        values, figures = zip(*(measure(i) for i in range(len(dev))), strict=True)
+        log.append(f"{name}: {_line(dev, figures)}")
+        if float(np.mean(values)) > best:
+            best, found = float(np.mean(values)), decoding
     return found
+
+
+def _tune_spans(network: StanceNetwork, dev: Sequence[DevSet], log: list[str]) -> Decoding:
+    def measure(i: int) -> tuple[float, str]:
+        s = _quotes(network, dev[i])
+        return (s.quotes.f1 + s.attributed.f1) / 2, f"{s.quotes.f1:.4f}/{s.attributed.f1:.4f}/{s.boundaries:.3f}"
+
+    grid = (
+        (
+            f"span cost {cost} outside bias {bias}",
+            {"span_cost": (0.0, 0.0, cost, cost), "outside_bias": (0.0, 0.0, bias, 0.0)},
+        )
+        for cost, bias in product(_SPAN_COSTS, _OUTSIDE_BIASES)
+    )
+    return _search(network, grid, dev, measure, log)
 
 
 def _tune_speakers(network: StanceNetwork, dev: Sequence[DevSet], log: list[str]) -> Decoding:
-    best, found = -9.0, network.config.decoding
-    decoded = [
-        [(d, candidates(d[0].article.text, [q.source for q in d[3] if q.source])) for d in _decoded(network, one)]
-        for one in dev
-    ]
-    for link, least in product(_LINK_THRESHOLDS, _SPEAKER_THRESHOLDS):
-        decoding = network.config.decoding.model_copy(update={"link": link, "speaker": least})
-        scores = [_speakers(_with(network, decoding), one, d) for one, d in zip(dev, decoded, strict=True)]
+    decoded = [[(d, *_names(d)) for d in _decoded(network, one)] for one in dev]
+
+    def measure(i: int) -> tuple[float, str]:
+        s = _speakers(network, dev[i], decoded[i])
         # A wrong name is worse than none.
-        value = float(np.mean([s.speaker_close - s.speaker_wrong for s in scores]))
-        log.append(
-            f"link {link} speaker {least}: "
-            + _line(dev, [f"{s.speaker_close:.4f}/{s.speaker_wrong:.4f}" for s in scores])
-        )
-        if value > best:
-            best, found = value, decoding
-    return found
+        return s.speaker_close - s.speaker_wrong, f"{s.speaker_close:.4f}/{s.speaker_wrong:.4f}"
+
+    grid = (
+        (f"link {link} speaker {least}", {"link": link, "speaker": least})
+        for link, least in product(_LINK_THRESHOLDS, _SPEAKER_THRESHOLDS)
+    )
+    return _search(network, grid, dev, measure, log)
 
 
 def _tune_targets(network: StanceNetwork, dev: Sequence[DevSet], log: list[str]) -> Decoding:
     """On the annotated spans, for every quote that has a target by gold; unchanged where none has."""
     if not any(quote.target for one in dev for annotated in one.articles for quote in annotated.quotes):
         return network.config.decoding
-    best, found = -9.0, network.config.decoding
-    for least in _TARGET_THRESHOLDS:
-        decoding = network.config.decoding.model_copy(update={"target": least})
-        scores = [_named_targets(_with(network, decoding), one) for one in dev]
-        value = float(np.mean([close - wrong for close, wrong in scores]))
-        log.append(f"target {least}: " + _line(dev, [f"{close:.4f}/{wrong:.4f}" for close, wrong in scores]))
-        if value > best:
-            best, found = value, decoding
-    return found
+    placed = [_with_targets(one) for one in dev]
+
+    def measure(i: int) -> tuple[float, str]:
+        s = _targets(network, dev[i], placed[i])
+        return s.target_close - s.target_wrong, f"{s.target_close:.4f}/{s.target_wrong:.4f}"
+
+    grid = ((f"target {least}", {"target": least}) for least in _TARGET_THRESHOLDS)
+    return _search(network, grid, dev, measure, log)
 
 
-def _named_targets(network: StanceNetwork, one: DevSet) -> tuple[float, float]:
-    rows: list[dict[str, Any]] = []
+_Placed = tuple[AnnotatedArticle, Reading, list[tuple[GoldQuote, TokenQuote]], list[Candidate]]
+
+
+def _with_targets(one: DevSet) -> list[_Placed]:
+    result = []
     for annotated, reading in zip(one.articles, one.readings, strict=True):
         text = annotated.article.text
         placed = [(q, t) for q in annotated.quotes if q.target and (t := gold_token_quote(q, reading.tokens, text))]
         found = candidates(text, [span for q in annotated.quotes for span in q.source])
+        result.append((annotated, reading, placed, found))
+    return result
+
+
+def _targets(network: StanceNetwork, one: DevSet, articles: Sequence[_Placed]) -> Score:
+    rows: list[dict[str, Any]] = []
+    for annotated, reading, placed, found in articles:
         named = targets([t for _, t in placed], [q.speaker for q, _ in placed], reading, network, found)
         rows += [
             {"article_id": annotated.article.id, "content_spans": q.content, "target": name and name[0]}
             for (q, _), name in zip(placed, named, strict=True)
         ]
-    result = score(one.articles, rows)
-    return result.target_close, result.target_wrong
+    return score(one.articles, rows)
 
 
 def _tune_stances(network: StanceNetwork, dev: Sequence[DevSet], log: list[str]) -> Decoding:
@@ -204,11 +233,22 @@ def _quotes(network: StanceNetwork, one: DevSet) -> Score:
     return score(one.articles, rows)
 
 
-def _speakers(network: StanceNetwork, one: DevSet, decoded: Sequence[tuple[_Decoded, Sequence[Candidate]]]) -> Score:
+_Roles = dict[str, frozenset[str]]
+
+
+def _names(decoded: _Decoded) -> tuple[list[Candidate], _Roles]:
+    annotated, _, _, quotes = decoded
+    found = candidates(annotated.article.text, [quote.source for quote in quotes if quote.source])
+    return found, person_roles(annotated.article.text, found)
+
+
+def _speakers(
+    network: StanceNetwork, one: DevSet, decoded: Sequence[tuple[_Decoded, Sequence[Candidate], _Roles]]
+) -> Score:
     rows = [
         {"article_id": annotated.article.id, "content_spans": found.quote.content, "speaker": found.speaker}
-        for (annotated, reading, in_tokens, quotes), names in decoded
-        for found in attribute(quotes, in_tokens, reading, network, annotated.article.text, names)
+        for (annotated, reading, in_tokens, quotes), names, known in decoded
+        for found in attribute(quotes, in_tokens, reading, network, annotated.article.text, names, known)
     ]
     return score(one.articles, rows)
 
