@@ -1,5 +1,6 @@
 """Validated settings of a run, from a YAML file and the command line."""
 
+import os
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -11,6 +12,34 @@ from stance.errors import ConfigError
 _Settings = TypeVar("_Settings", bound=BaseModel)
 
 
+class Columns(BaseModel):
+    """Which columns of CSV and Parquet files and which keys of JSON Lines hold what.
+
+    What is left out is guessed from the common names, and the guess is said aloud.
+
+    Attributes:
+        id: Name of the article, unique within a job.
+        text: The article's text.
+        html: A web page that the article is taken out of, where there is no text.
+        title: Its title, like those below for the record only.
+        url: Where it was published.
+        date: When it was published.
+        publisher: By whom it was published.
+        author: Who wrote it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str | None = Field(None, min_length=1)
+    text: str | None = Field(None, min_length=1)
+    html: str | None = Field(None, min_length=1)
+    title: str | None = Field(None, min_length=1)
+    url: str | None = Field(None, min_length=1)
+    date: str | None = Field(None, min_length=1)
+    publisher: str | None = Field(None, min_length=1)
+    author: str | None = Field(None, min_length=1)
+
+
 class RunConfig(BaseModel):
     """Settings of `stance run` and `stance classify`.
 
@@ -19,6 +48,12 @@ class RunConfig(BaseModel):
         device: `auto` takes a GPU where there is one.
         batch_size: Windows that the network reads at once.
         min_probability: Claims whose stance is less probable are left out by `stance run`.
+        columns: Which columns or keys of the input hold what.
+        workers: Processes of a job that read articles; None is one a core.
+        engine: Of a job: `local` for this machine, `ray` for a cluster.
+        ray_address: Of a running cluster; None starts one on this machine.
+        max_errors: A job stops when more articles than this have failed; None never stops.
+        part_articles: A job's output is cut into files of so many articles.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -27,6 +62,17 @@ class RunConfig(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     batch_size: int = Field(16, ge=1)
     min_probability: float = Field(0.0, ge=0, le=1)
+    columns: Columns = Columns()
+    workers: int | None = Field(None, ge=1)
+    engine: Literal["local", "ray"] = "local"
+    ray_address: str | None = None
+    max_errors: int | None = Field(None, ge=0)
+    part_articles: int = Field(2000, ge=1)
+
+    @property
+    def processes(self) -> int:
+        """Worker processes on this machine."""
+        return self.workers or len(os.sched_getaffinity(0))
 
 
 def load_config(kind: type[_Settings], path: Path | None, **changes: Any) -> _Settings:

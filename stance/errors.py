@@ -15,3 +15,7 @@ class ConfigError(StanceError):
 
 class ModelError(StanceError):
     """A model folder that is incomplete or foreign, or a device that is not there."""
+
+
+class OutputError(StanceError):
+    """The output cannot be written: a folder without permission, a full disk."""

@@ -1,6 +1,7 @@
 """Composes the stages: a stream of articles in, a stream of claims out, in order, in constant memory."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -11,12 +12,12 @@ from stance.network import StanceNetwork, load_network
 from stance.quotes import TokenQuote, locate, token_quotes
 from stance.runtime import Reading, pick_device, read, special_tokens
 from stance.speakers import attribute, candidates, person_roles
-from stance.types import Article, Claim, Span, Stance
+from stance.types import Article, Claim, Quote, Span, Stance
 from stance.windows import Tokens, tokenize
 
-# An article this long is read in sections, so that memory does not grow with it.
-_SECTION_TOKENS = 16_000
-# So many characters and articles at most are read together, to fill batches.
+# A longer article is read section by section, so that memory does not grow with it; names do not reach over.
+_SECTION_CHARS = 80_000
+# So many characters and sections at most are read together, to fill batches.
 _TOGETHER_CHARS = 100_000
 _TOGETHER = 64
 
@@ -62,8 +63,23 @@ class Pipeline:
 
     def run(self, articles: Iterable[Article]) -> Iterator[tuple[Article, list[Claim]]]:
         """Give each article with its claims in reading order; lazily, in the order of the articles."""
-        for group in _groups(articles):
-            yield from self._claims(group)
+        claims: list[Claim] = []
+        for article, found, last in self.stream(articles):
+            claims += found
+            if last:
+                yield article, claims
+                claims = []
+
+    def stream(self, articles: Iterable[Article]) -> Iterator[tuple[Article, list[Claim], bool]]:
+        """Give the claims as they come: those of a very long article section by section, in bounded memory.
+
+        Yields:
+            The article, claims of it in reading order, and whether they are its last.
+        """
+        for group in _groups(section for article in articles for section in _cut(article)):
+            for section, claims in self._claims(group):
+                moved = [_moved(claim, section.start) for claim in claims] if section.start else claims
+                yield section.article, moved, section.last
 
     def read(self, articles: Iterable[Article]) -> Iterator[Reading]:
         """Give what the network sees in each article, read in one piece; for measuring and tuning."""
@@ -89,33 +105,37 @@ class Pipeline:
             judged = iter(stance_probabilities([q for q in placed if q is not None], reading, self.network))
             yield [None if q is None else _verdict(next(judged), self.network) for q in placed]
 
-    def _claims(self, articles: Sequence[Article]) -> Iterator[tuple[Article, list[Claim]]]:
-        sections = [
-            (index, section)
-            for index, article in enumerate(articles)
-            for section in _sections(tokenize(article.text, self._tokenizer), article.text)
-        ]
-        readings = read(self.network, [part for _, part in sections], self._specials, batch_size=self._batch_size)
-        for index, article in enumerate(articles):
-            mine = [reading for (i, _), reading in zip(sections, readings, strict=True) if i == index]
-            yield article, self._article_claims(article.text, mine)
+    def _claims(self, sections: Sequence["_Section"]) -> Iterator[tuple["_Section", list[Claim]]]:
+        tokens = [tokenize(section.text, self._tokenizer) for section in sections]
+        readings = read(self.network, tokens, self._specials, batch_size=self._batch_size)
+        for section, reading in zip(sections, readings, strict=True):
+            yield section, self._section_claims(section.text, reading)
 
-    def _article_claims(self, text: str, readings: Sequence[Reading]) -> list[Claim]:
+    def _section_claims(self, text: str, reading: Reading) -> list[Claim]:
         dropped = boilerplate(text)
-        found = []
-        for reading in readings:
-            in_tokens = token_quotes(reading, self.network, text)
-            quotes = locate(in_tokens, reading, text)
-            kept = [i for i, quote in enumerate(quotes) if not _within(quote.content[0].start, dropped)]
-            kept.sort(key=lambda i: quotes[i].content[0].start)  # making quotation marks whole moves some starts
-            found.append(([in_tokens[i] for i in kept], [quotes[i] for i in kept], reading))
-        names = candidates(text, [quote.source for _, quotes, _ in found for quote in quotes if quote.source])
-        known = person_roles(text, names)
-        claims = []
-        for in_tokens, quotes, reading in found:
-            attributed = attribute(quotes, in_tokens, reading, self.network, text, names, known)
-            claims += classify(attributed, in_tokens, reading, self.network, names)
-        return claims
+        in_tokens = token_quotes(reading, self.network, text)
+        quotes = locate(in_tokens, reading, text)
+        kept = [i for i, quote in enumerate(quotes) if not _within(quote.content[0].start, dropped)]
+        kept.sort(key=lambda i: quotes[i].content[0].start)  # making quotation marks whole moves some starts
+        in_tokens, quotes = [in_tokens[i] for i in kept], [quotes[i] for i in kept]
+        names = candidates(text, [quote.source for quote in quotes if quote.source])
+        attributed = attribute(quotes, in_tokens, reading, self.network, text, names, person_roles(text, names))
+        return classify(attributed, in_tokens, reading, self.network, names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    article: Article
+    start: int
+    end: int
+
+    @property
+    def text(self) -> str:
+        return self.article.text[self.start : self.end]
+
+    @property
+    def last(self) -> bool:
+        return self.end == len(self.article.text)
 
 
 def default_model() -> Path:
@@ -136,29 +156,41 @@ def _verdict(
     return (*decide(probabilities, network.config.decoding), probabilities)
 
 
-def _groups(articles: Iterable[Article]) -> Iterator[list[Article]]:
-    group: list[Article] = []
-    for article in articles:
-        group.append(article)
-        if len(group) >= _TOGETHER or sum(len(member.text) for member in group) >= _TOGETHER_CHARS:
+def _groups(sections: Iterable[_Section]) -> Iterator[list[_Section]]:
+    group: list[_Section] = []
+    chars = 0
+    for section in sections:
+        group.append(section)
+        chars += section.end - section.start
+        if len(group) >= _TOGETHER or chars >= _TOGETHER_CHARS:
             yield group
-            group = []
+            group, chars = [], 0
     if group:
         yield group
 
 
-def _sections(tokens: Tokens, text: str) -> Iterator[Tokens]:
-    """Cut the tokens of a very long article, at a line break where there is one near."""
+def _cut(article: Article) -> Iterator[_Section]:
+    """Cut a very long article, after a line break where there is one near, else after a space."""
+    text = article.text
     start = 0
-    while len(tokens) - start > _SECTION_TOKENS:
-        end = start + _SECTION_TOKENS
-        breaks = (
-            t for t in range(end, end - _SECTION_TOKENS // 4, -1) if "\n" in text[tokens.ends[t - 1] : tokens.starts[t]]
-        )
-        end = next(breaks, end)
-        yield tokens.part(start, end)
+    while len(text) - start > _SECTION_CHARS:
+        end = start + _SECTION_CHARS
+        near = end - _SECTION_CHARS // 4
+        end = next((at + 1 for mark in ("\n", " ") if (at := text.rfind(mark, near, end)) >= 0), end)
+        yield _Section(article, start, end)
         start = end
-    yield tokens.part(start, len(tokens))
+    yield _Section(article, start, len(text))
+
+
+def _moved(claim: Claim, by: int) -> Claim:
+    quote = claim.attributed.quote
+    moved = Quote(
+        tuple(Span(start + by, end + by) for start, end in quote.content),
+        quote.cue and Span(quote.cue.start + by, quote.cue.end + by),
+        quote.source and Span(quote.source.start + by, quote.source.end + by),
+        quote.kind,
+    )
+    return replace(claim, attributed=replace(claim.attributed, quote=moved))
 
 
 def _within(at: int, spans: Sequence[Span]) -> bool:

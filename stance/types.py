@@ -45,11 +45,32 @@ class Article:
         id: Name of the article, unique within a job.
         text: The text exactly as given; all offsets point into it.
         metadata: Fields that travel with the article untouched (title, url, date, …).
+        extracted: The text was taken out of a web page, so that no input holds it: it goes with the output.
     """
 
     id: str
     text: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    extracted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What could not be done, and why; the row of a job's `errors.jsonl`.
+
+    Attributes:
+        id: The article's id, where it is known.
+        file: The input, as named in the job.
+        line: Its line or row, from 1; None where the file is one article.
+        stage: `read`, `extract`, `run`, `crash` or `timeout`.
+        reason: For the person who runs the job: what was found, what was expected, where.
+    """
+
+    id: str | None
+    file: str
+    line: int | None
+    stage: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,21 @@
+import hashlib
 import json
+from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stance.records import SCHEMA, claim_row, stance_fields
+from stance.records import (
+    SCHEMA,
+    article_row,
+    claim_row,
+    claim_rows,
+    day_of,
+    json_line,
+    split_metadata,
+    stance_fields,
+)
 from stance.types import Article, AttributedQuote, Claim, Kind, Quote, Span, Stance
 
 TEXT = "“Zoë 😀 never lied,” she said,\r\n“and never will.”"
@@ -140,3 +151,150 @@ def test_claim_id_differs(text: str, content: tuple[Span, ...]) -> None:
 
 def test_claim_ids_of_half_a_surrogate_pair() -> None:
     assert len(claim_row(Article("a", "x\ud83d"), claim(Span(0, 1)), "toy")["claim_id"]) == 16
+
+
+def test_claims_of_one_article_are_as_each_alone() -> None:
+    article = Article("a", TEXT, {"title": "x"})
+    claims = [claim(find("Zoë")), claim(find("she"), cue=find("said"), second=Stance.ACCUSATION)]
+    assert list(claim_rows(article, claims, "toy")) == [claim_row(article, made, "toy") for made in claims]
+    assert list(claim_rows(article, [], "toy")) == []
+
+
+@pytest.mark.parametrize("metadata", [{}, {"title": "x"}])
+def test_a_text_out_of_a_web_page_goes_with_its_claims(metadata: dict[str, str]) -> None:
+    row = claim_row(Article("a", TEXT, metadata, extracted=True), claim(find("Zoë")), "toy")
+    assert list(row)[-1] == "text"
+    assert row.pop("text") == TEXT
+    assert row == claim_row(Article("a", TEXT, metadata), claim(find("Zoë")), "toy")
+
+
+def test_an_article_in_full() -> None:
+    metadata = {
+        "section": ["World", 3],
+        "author": ["Ann Lee", "Bo Diaz"],
+        "title": "A title",
+        "date": "Fri, 03 May 2024 23:30:00 -0800",
+        "publisher": "  ",
+        "url": 7,
+    }
+    stances = {"accusation": 2, "other": 1}
+    row = article_row(
+        Article("a", TEXT, metadata), file="x.jsonl", line=4, sha256="00ff", duplicate_of=None, stances=stances
+    )
+    expected = {
+        "article_id": "a",
+        "title": "A title",
+        "url": "7",
+        "date": "Fri, 03 May 2024 23:30:00 -0800",
+        "day": date(2024, 5, 3),
+        "publisher": None,
+        "author": "Ann Lee, Bo Diaz",
+        "metadata": {"section": ["World", 3]},
+        "file": "x.jsonl",
+        "line": 4,
+        "text": TEXT,
+        "extracted": False,
+        "sha256": "00ff",
+        "duplicate_of": None,
+        "chars": len(TEXT),
+        "claims": 3,
+        "accusations": 2,
+        "denials": 0,
+        "justifications": 0,
+        "others": 1,
+    }
+    assert row == expected
+    assert list(row) == list(expected)
+
+
+def test_an_article_out_of_a_web_page_without_metadata() -> None:
+    digest = hashlib.sha256(TEXT.encode()).hexdigest()
+    article = Article("a", TEXT, extracted=True)
+    row = article_row(article, file="a.html", line=None, sha256=digest, duplicate_of="b", stances={})
+    assert (row["text"], row["extracted"], row["duplicate_of"], row["line"]) == (TEXT, True, "b", None)
+    assert (row["metadata"], row["day"], row["claims"]) == (None, None, 0)
+
+
+def test_fields_with_columns_of_their_own_are_words() -> None:
+    named, others = split_metadata({"title": {"main": "ü"}, "author": ["", "Bo"], "date": None, "url": [], "x": {}})
+    assert named == {"title": '{"main": "ü"}', "url": None, "date": None, "publisher": None, "author": "Bo"}
+    assert others == {"x": {}}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "2024-05-03",
+        " 2024-05-03 ",
+        "2024-5-3",
+        "2024/05/03",
+        "20240503",
+        "20240503101500",
+        "2024-W18-5",
+        "2024-05-03T23:59:59.123Z",
+        "2024-05-03T00:00:00+14:00",  # the publisher's day, not the one in London
+        "2024-05-03 10:15:00 CEST",
+        "Fri, 03 May 2024 23:30:00 -0800",
+        "Fri, 3 May 24 23:30:00 GMT",
+        "Fri May 03 10:00:00 +0000 2024",
+        "3 May 2024",
+        "May 3rd, 2024",
+        "Friday, May 3, 2024 10:15 AM EST",
+        "03-May-2024",
+        "03.05.2024",
+        "3. 5. 2024",
+    ],
+)
+def test_a_day_that_can_be_read_in_one_way(words: str) -> None:
+    assert day_of(words) == date(2024, 5, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "day"),
+    [
+        ("13/4/2024", date(2024, 4, 13)),
+        ("4/13/2024", date(2024, 4, 13)),
+        ("5/5/2024", date(2024, 5, 5)),
+        ("1643-02-01", date(1643, 2, 1)),
+    ],
+)
+def test_other_days(words: str, day: date) -> None:
+    assert day_of(words) == day
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(None, "", " ", "soon", "3/4/2024", "03-04-2024", "3/4/24", "13/4/24", "2024", "May 2024", "3 May", "Friday"),
+        *("Friday May 2024", "10:30", "2024-13-45", "1714700000", "1714700000000", "0001-01-01", "1" * 5000, "9" * 90),
+        *(
+            "Published on 3 May 2024",
+            "²",
+            "1e999",
+            "3 May 2024 and 4 May 2024",
+            "2024-05-03T10:00 to 11:00 on 4.5.2024",
+        ),
+    ],
+)
+def test_a_day_that_cannot_be_read_in_one_way(words: str | None) -> None:
+    assert day_of(words) is None
+
+
+@given(st.one_of(st.text(max_size=60), st.text("0123456789/-.: TZ+MayJunMonFri,", max_size=40)))
+def test_no_words_break_the_reading_of_days(words: str) -> None:
+    day = day_of(words)
+    assert day is None or day.year >= 1605
+
+
+@given(st.dates(date(1605, 1, 1)), st.sampled_from(["%Y-%m-%d", "%d %B %Y", "%a, %d %b %Y 12:00:00 +0000"]))
+def test_days_are_read_as_they_were_written(day: date, form: str) -> None:
+    assert day_of(day.strftime(form)) == day
+
+
+def test_lines_of_json_can_always_be_written() -> None:
+    row = {"title": "ü 😀", "n": 1}
+    assert json_line(row) == '{"title": "ü 😀", "n": 1}'
+    half = row | {"title": "ü \ud83d"}
+    line = json_line(half)
+    assert line.encode("utf-8") == b'{"title": "\\u00fc \\ud83d", "n": 1}'
+    assert json.loads(line) == half

@@ -32,7 +32,7 @@ _CODES = {InputError: 1, ConfigError: 2, ModelError: 3}
 
 Data = Annotated[list[Path], typer.Option("--data", help="Annotated articles (.jsonl, .jsonl.gz); may be repeated.")]
 Model = Annotated[
-    Path | None, typer.Option(help="A model folder.  [default: the model that ships]", show_default=False)
+    Path | None, typer.Option(help="A model folder.  \\[default: the model that ships]", show_default=False)
 ]
 JsonOut = Annotated[Path | None, typer.Option("--json", help="Write the figures here too.", show_default=False)]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
@@ -51,7 +51,7 @@ def fit(
     config: Annotated[Path, typer.Option(help="A YAML file such as configs/fit.yaml.")],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="The model folder to write.  [default: models/NAME]", show_default=False),
+        typer.Option("--out", "-o", help="The model folder to write.  \\[default: models/NAME]", show_default=False),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Wins over the config's name.", show_default=False)] = None,
     base_model: Annotated[
@@ -105,7 +105,7 @@ def evaluate(
     baseline_data: Annotated[
         list[Path] | None,
         typer.Option(
-            help="What the TF-IDF baseline learns from.  [default: the corpus that ships]", show_default=False
+            help="What the TF-IDF baseline learns from.  \\[default: the corpus that ships]", show_default=False
         ),
     ] = None,
     device: Device = "auto",
@@ -181,7 +181,7 @@ def fairness(
 def gate(
     data: Annotated[
         list[Path] | None,
-        typer.Option("--data", help="Annotated articles.  [default: the corpus's held articles]", show_default=False),
+        typer.Option("--data", help="Annotated articles.  \\[default: the corpus's held articles]", show_default=False),
     ] = None,
     model: Model = None,
     floors: Annotated[Path, typer.Option(help="What must be reached.")] = FLOORS,

@@ -1,0 +1,422 @@
+"""The workers of a cluster, through Ray Data: rounds of batches, read by actors that load the model once.
+
+A round is a dataset of as many batches as keep the cluster busy for some minutes; while it is read, the next one is
+collected. Below each actor a process of its own reads, as on one machine, so that a batch which kills or hangs its
+reader ends in the same way. A node that is lost costs what its actors were at: Ray begins these batches again on
+another one, and where it gives up a round, what has not come back goes into a new one.
+"""
+
+import functools
+import logging
+import os
+import pickle
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import ray
+import ray.data
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from stance.errors import ConfigError, ModelError, StanceError
+from stance.work import Done, Item, ModelFacts, Task, empty, failed, merged
+from stance.workers import Crew, facts_here, perform_here
+
+if TYPE_CHECKING:
+    from stance.config import RunConfig
+
+Perform = Callable[["RunConfig", Task], Done]
+
+# A round is so many batches for each actor: with two to five seconds a batch, the few seconds that an actor takes to
+# start are 1 to 3% of it. On a large cluster the characters bound it: compressed, two rounds of them (one is read, one
+# collected) are about 2 GB of the driver's memory.
+ROUND_BATCHES = 100
+ROUND_CHARS = 2_000_000_000
+# A round that is not full begins after so many seconds of collecting.
+COLLECT_SECONDS = 10.0
+# Readers that share a GPU: what comes after the network is Python, so one alone leaves it idle.
+READERS_A_GPU = 4
+# So often may Ray give up rounds before any batch comes back, with a pause after each.
+_TROUBLES = 5
+_TROUBLE_SECONDS = 3.0
+# A batch with which so many actors have gone is read article by article, and an article likewise is a failure.
+_DEATHS = 3
+_HEARTBEAT_SECONDS = 0.2
+_AHEAD = 256
+
+
+def work_on_ray(
+    tasks: Iterable[Task],
+    *,
+    settings: "RunConfig",
+    stopping: Callable[[], bool],
+    expected: ModelFacts | None = None,
+    perform: Perform = perform_here,
+) -> Iterator[Done | None]:
+    """Read batches on a cluster; see `stance.workers.work`.
+
+    Args:
+        tasks: Batches; taken one by one, up to a round more than those that are read.
+        settings: Of the run. Without `ray_address` a cluster is started on this machine, and ended afterwards.
+        stopping: Asked again and again; once true, no more batches are begun, and those in hand are finished.
+        expected: Which model the readers must find on their machines; None takes any.
+        perform: What a reader does with settings and batch; a function of a module.
+
+    Yields:
+        What came of each batch, in the order in which they are finished; None several times a second, so that the
+        caller can look around.
+
+    Raises:
+        ConfigError: No cluster answers at the address.
+        ModelError: A machine cannot load the model, or has another one.
+        StanceError: The cluster fails again and again before anything is finished.
+    """
+    with _connected(settings), closing(_Cluster(settings, expected, perform)) as cluster:
+        yield from _rounds(iter(tasks), cluster, stopping)
+
+
+def _rounds(source: Iterator[Task], cluster: "_Cluster", stopping: Callable[[], bool]) -> Iterator[Done | None]:
+    following, current = _Collected(), None
+    ended, troubles, quiet_since = False, 0, time.monotonic()
+    slots = cluster.slots()
+    while True:
+        if stopping() and not cluster.stopped:
+            cluster.stop()
+            following, ended = _Collected(), True
+        collecting = not ended and not following.full(slots)
+        if collecting:
+            task = next(source, None)
+            ended = task is None
+            if task is not None:
+                following.add(task)
+        if current is None:
+            if not following.batches and ended:
+                return
+            if following.batches and (ended or following.ripe(slots)):
+                slots = cluster.slots()
+                current, following = cluster.begin(following.batches), _Collected()
+        done: list[Done] = []
+        if current is not None:
+            try:
+                done = current.finished(0.0 if collecting else _HEARTBEAT_SECONDS)
+            except _RoundError as error:
+                troubles = 1 if current.finished_any else troubles + 1
+                if troubles > _TROUBLES:
+                    raise StanceError(
+                        f"the Ray cluster failed {troubles} times before it finished a batch: {error}; what is done "
+                        "is safe: run the same command again"
+                    ) from error
+                yield from _pause(_TROUBLE_SECONDS)
+                current = None if cluster.stopped else cluster.begin(current.left)
+                continue
+            if current.over:
+                current = None
+        yield from done
+        if done or time.monotonic() - quiet_since > _HEARTBEAT_SECONDS:
+            quiet_since = time.monotonic()
+            if not done:
+                yield None
+
+
+def _pause(seconds: float) -> Iterator[None]:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        time.sleep(_HEARTBEAT_SECONDS)
+        yield None
+
+
+@dataclass(slots=True)
+class _Collected:
+    """Batches of the next round: by their numbers, as rows of its dataset."""
+
+    batches: dict[int, dict[str, Any]] = field(default_factory=dict)
+    chars: int = 0
+    since: float = field(default_factory=time.monotonic)
+
+    def add(self, task: Task) -> None:
+        pickled = pickle.dumps(task, protocol=pickle.HIGHEST_PROTOCOL)
+        packed = pa.compress(pickled, codec="zstd", asbytes=True)
+        self.batches[task.batch] = {"batch": task.batch, "size": len(pickled), "task": packed}
+        self.chars += sum(len(item.article.text) for item in task.items)
+
+    def full(self, slots: int) -> bool:
+        return len(self.batches) >= ROUND_BATCHES * slots or self.chars >= ROUND_CHARS
+
+    def ripe(self, slots: int) -> bool:
+        return self.full(slots) or time.monotonic() - self.since > COLLECT_SECONDS
+
+
+class _RoundError(Exception):
+    """Ray has given up a round."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """Why a machine cannot read anything."""
+
+    reason: str
+
+
+class _Cluster:
+    """What all rounds of a job have in common."""
+
+    def __init__(self, settings: "RunConfig", expected: ModelFacts | None, perform: Perform) -> None:
+        present = ray.cluster_resources().get("GPU", 0) > 0
+        self._gpu = settings.device == "cuda" or (settings.device == "auto" and present)
+        self._workers = settings.workers
+        self._settings = settings.model_copy(
+            update={
+                "device": "cuda" if self._gpu else "cpu",
+                # Actors work in folders of their own.
+                "model": settings.model and settings.model.resolve(),
+            }
+        )
+        self._perform = functools.partial(_perform_as_expected, expected=expected, perform=perform)
+        self._desk: Any = None
+        self._current: _Round | None = None
+        self.stopped = False
+
+    def slots(self) -> int:
+        """Count the readers that the cluster has room for at present; at least one, for which it can make room."""
+        found = ray.cluster_resources()
+        slots = found.get("CPU", 0)
+        if self._gpu:
+            slots = min(slots, READERS_A_GPU * found.get("GPU", 0))
+        return max(1, int(min(slots, self._workers or slots)))
+
+    def begin(self, batches: dict[int, dict[str, Any]]) -> "_Round":
+        """Begin to read a round; the one before is over or given up."""
+        self.close()
+        # Beside this process, so that no other machine's end is the desk's.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        self._desk = ray.remote(_Desk).options(num_cpus=0, scheduling_strategy=here).remote()
+        readers = min(self.slots(), len(batches))
+        self._current = _Round(
+            batches,
+            fn_constructor_args=(self._settings, self._desk, self._perform),
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=readers, initial_size=readers),
+            num_gpus=1 / READERS_A_GPU if self._gpu else 0,
+        )
+        return self._current
+
+    def stop(self) -> None:
+        """Let no more batches begin."""
+        self.stopped = True
+        if self._desk is not None:
+            with suppress(RayError):  # a desk that is gone lets nothing begin either
+                ray.get(self._desk.stop.remote())
+
+    def close(self) -> None:
+        """End the round that is read."""
+        if self._current is not None:
+            self._current.close()
+
+
+class _Round:
+    """A dataset that is read: by a thread of its own, so that whoever waits for it can look around."""
+
+    def __init__(self, batches: dict[int, dict[str, Any]], **readers: Any) -> None:
+        self.left = dict(batches)
+        self.finished_any = False
+        self.over = False
+        self._came: queue.Queue[tuple[int, bytes] | Exception | None] = queue.Queue(_AHEAD)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._iterate, args=(list(batches.values()), readers), daemon=True)
+        self._thread.start()
+
+    def finished(self, seconds: float) -> list[Done]:
+        """Wait so long for batches to come back.
+
+        Raises:
+            ModelError: A machine cannot load the model.
+            StanceError: Its workers die before they do anything.
+            _RoundError: Ray has given up; what is in `left` has not come back.
+        """
+        try:
+            came = self._came.get(timeout=seconds) if seconds else self._came.get_nowait()
+        except queue.Empty:
+            return []
+        if isinstance(came, Exception):
+            raise _RoundError(f"{type(came).__name__}: {_first_line(came)}") from came
+        if came is None:
+            self.over = True
+            if self.left:
+                raise _RoundError(f"{len(self.left)} batches have not come back")
+            return []
+        batch, packed = came
+        found = pickle.loads(packed)  # noqa: S301  made by our own actors
+        if isinstance(found, StanceError):
+            raise found
+        if self.left.pop(batch, None) is None or found is None:
+            return []
+        self.finished_any = True
+        return [found]
+
+    def close(self) -> None:
+        self._closed.set()
+        self._thread.join()
+
+    def _iterate(self, rows: list[dict[str, Any]], readers: dict[str, Any]) -> None:
+        try:
+            context = ray.data.DataContext.get_current()
+            context.enable_progress_bars = False
+            context.print_on_execution_start = False
+            came = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+                _Reader, batch_size=1, batch_format="pyarrow", num_cpus=1, **readers
+            )
+            for row in came.iter_rows():
+                self._put((row["batch"], row["came"]))
+                if self._closed.is_set():
+                    return
+            self._put(None)
+        except Exception as error:
+            self._put(error)
+
+    def _put(self, came: tuple[int, bytes] | Exception | None) -> None:
+        while not self._closed.is_set():
+            try:
+                return self._came.put(came, timeout=_HEARTBEAT_SECONDS)
+            except queue.Full:
+                continue
+
+
+class _Desk:
+    """Where readers ask before they begin: whether to, and how often this was begun and never ended."""
+
+    def __init__(self) -> None:
+        self._begun: dict[int, dict[int | None, int]] = {}
+        self._stopped = False
+
+    def begin(self, batch: int, place: int | None) -> int:
+        if self._stopped:
+            return 0
+        times = self._begun.setdefault(batch, {})
+        times[place] = times.get(place, 0) + 1
+        return times[place]
+
+    def end(self, batch: int, place: int | None) -> None:
+        if place is None:
+            self._begun.pop(batch, None)
+        else:
+            self._begun.get(batch, {}).pop(place, None)
+
+    def stop(self) -> None:
+        self._stopped = True
+
+
+class _Reader:
+    """Reads batches in an actor."""
+
+    def __init__(self, settings: "RunConfig", desk: Any, perform: Perform) -> None:
+        self._desk = desk
+        self._crew = Crew(settings, count=1, perform=perform)
+
+    def __call__(self, rows: pa.Table) -> pa.Table:
+        """Read the batch of one row; what comes of it is a `Done`, None where it was not begun, or a StanceError."""
+        [row] = rows.to_pylist()
+        task = pickle.loads(pa.decompress(row["task"], row["size"], codec="zstd", asbytes=True))  # noqa: S301
+        came: Done | StanceError | None
+        try:
+            came = self._read(task)
+        except StanceError as error:
+            came = type(error)(f"{ray.util.get_node_ip_address()}: {error}")
+        return pa.table({"batch": [task.batch], "came": pa.array([pickle.dumps(came)], pa.binary())})
+
+    def _read(self, task: Task) -> Done | None:
+        times = self._begin(task.batch)
+        if not times:
+            return None
+        if times <= _DEATHS:
+            done = self._through(task)
+        else:
+            done = merged(task, [self._piece(task.batch, item) for item in task.items])
+        self._desk.end.remote(task.batch, None)
+        return done
+
+    def _piece(self, batch: int, item: Item) -> Done:
+        piece = Task(item.place, (item,))
+        if self._begin(batch, item.place) > _DEATHS:
+            reason = f"{_DEATHS} actors of the cluster died on it"
+            return empty(piece, [(item.place, failed(item, "crash", reason))])
+        done = self._through(piece)
+        ray.get(self._desk.end.remote(batch, item.place))
+        return done
+
+    def _begin(self, batch: int, place: int | None = None) -> int:
+        return int(ray.get(self._desk.begin.remote(batch, place)))
+
+    def _through(self, task: Task) -> Done:
+        self._crew.take(task)
+        while not (done := self._crew.finished()):
+            pass
+        return done[0]
+
+
+def _perform_as_expected(settings: "RunConfig", task: Task, *, expected: ModelFacts | None, perform: Perform) -> Done:
+    if expected is not None:
+        _check(settings, expected)
+    return perform(settings, task)
+
+
+@functools.cache
+def _check(settings: "RunConfig", expected: ModelFacts) -> None:
+    found = facts_here(settings)
+    if found != expected:
+        raise ModelError(
+            f"{settings.model or 'the model that ships'}: is {found.name} ({found.sha256[:12]}), expected "
+            f"{expected.name} ({expected.sha256[:12]}) as where the job was begun"
+        )
+
+
+@contextmanager
+def _connected(settings: "RunConfig") -> Iterator[None]:
+    """Join a cluster or start one here, quietly, unless this process has one; leave or end it afterwards."""
+    if ray.is_initialized():
+        yield
+        return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    # What Ray has to say of lost nodes and of batches begun again is not for the person at the terminal.
+    ray._private.worker._worker_logs_enabled = False
+    start = {"num_cpus": settings.processes, "include_dashboard": False} if settings.ray_address is None else {}
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        with _hushed():
+            ray.init(address=settings.ray_address or "local", log_to_driver=False, logging_level=logging.ERROR, **start)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        where = f"--ray-address {settings.ray_address}" if settings.ray_address else "a Ray cluster on this machine"
+        raise ConfigError(f"{where}: {_first_line(error)}") from error
+    finally:
+        # Ray ends the process on SIGTERM; what a job does then is the caller's.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Keep off the terminal what Ray's own core, which is no Python, writes to it when it starts."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]
