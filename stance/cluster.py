@@ -50,6 +50,8 @@ _TROUBLE_SECONDS = 3.0
 _DEATHS = 3
 _HEARTBEAT_SECONDS = 0.2
 _AHEAD = 256
+# A thread that waits for its next batch is left to itself after so long.
+_CLOSE_SECONDS = 2.0
 
 
 def work_on_ray(
@@ -261,7 +263,7 @@ class _Round:
 
     def close(self) -> None:
         self._closed.set()
-        self._thread.join()
+        self._thread.join(_CLOSE_SECONDS)
 
     def _iterate(self, rows: list[dict[str, Any]], readers: dict[str, Any]) -> None:
         try:

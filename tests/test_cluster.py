@@ -1,0 +1,210 @@
+"""The same job through Ray: on a cluster of several nodes, with nodes and processes killed in the middle."""
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+from stance.batch import Report, State, run_job
+from stance.config import RunConfig
+from stance.errors import ConfigError, ModelError, StanceError
+from stance.types import Article
+from stance.work import Done, Item, ModelFacts, Task
+from stance.workers import inspect, perform_here, work
+
+pytest.importorskip("ray", reason="Ray is not installed: pip install 'stance[ray]'")
+from ray.cluster_utils import Cluster
+
+from stance import cluster
+from stance.cluster import work_on_ray
+
+pytestmark = pytest.mark.slow
+
+Engine = Callable[[Iterable[Task]], Iterator[Done | None]]
+ARTICLES = 60
+POISON = "a31"
+
+
+def perform_or_die(settings: RunConfig, task: Task) -> Done:
+    if any(item.article.id == POISON for item in task.items):
+        os._exit(9)
+    return perform_here(settings, task)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A cluster of three nodes; only the two that tests may kill have room for readers."""
+    quick = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 300, "health_check_failure_threshold": 3}
+    head = {"num_cpus": 0, "_system_config": quick, "include_dashboard": False}
+    nodes = Cluster(initialize_head=True, head_node_args=head)
+    for _ in range(2):
+        nodes.add_node(num_cpus=1)
+    _nodes.append(nodes)
+    yield nodes.address
+    _nodes.clear()
+    nodes.shutdown()
+
+
+_nodes: list[Cluster] = []
+
+
+@pytest.fixture(scope="module")
+def articles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Short articles, one without a text among them."""
+    path = tmp_path_factory.mktemp("input") / "articles.jsonl"
+    with path.open("w") as lines:
+        for number in range(ARTICLES):
+            text = " ".join(
+                f"“We never sold boat {number * 7 + i} to the harbour office,” Ann Lee told reporters on Monday."
+                for i in range(12)
+            )
+            lines.write(json.dumps({"id": f"a{number}", "text": "" if number == 17 else text}) + "\n")
+    return path
+
+
+@pytest.fixture
+def settings(tiny_model: Path, address: str) -> RunConfig:
+    return RunConfig(model=tiny_model, device="cpu", part_articles=12, workers=2, ray_address=address)
+
+
+@pytest.fixture(scope="module")
+def facts(tiny_model: Path) -> ModelFacts:
+    return inspect(RunConfig(model=tiny_model, device="cpu"))
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stance.plan.BATCH_ENTRIES", 2)
+
+
+@pytest.fixture
+def run(articles: Path, facts: ModelFacts) -> Callable[..., State]:
+    def run(out: Path, settings: RunConfig, engine: Engine, stopping: Callable[[], bool] = lambda: False) -> State:
+        report = Report(warn=pytest.fail, fail=lambda failure: None, tick=lambda state: None)
+        prepare = lambda chosen: (facts, engine)  # noqa: E731
+        return run_job(out, [str(articles)], settings, prepare=prepare, report=report, stopping=stopping)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("undisturbed") / "out"
+
+
+@pytest.fixture
+def expected(undisturbed: Path, settings: RunConfig, run: Callable[..., State]) -> dict[str, bytes]:
+    """The parts of the job on one worker of this machine."""
+    if not undisturbed.exists():
+        run(undisturbed, settings, on_this_machine(settings))
+    return parts(undisturbed)
+
+
+def on_this_machine(settings: RunConfig, **others: Any) -> Engine:
+    return partial(work, settings=settings, count=1, **{"stopping": lambda: False} | others)
+
+
+def on_ray(settings: RunConfig, facts: ModelFacts, **others: Any) -> Engine:
+    return partial(work_on_ray, settings=settings, expected=facts, **{"stopping": lambda: False} | others)
+
+
+def parts(out: Path) -> dict[str, bytes]:
+    files = [*out.glob("*/part-*.parquet"), out / "errors.jsonl"]
+    return {str(path.relative_to(out)): path.read_bytes() for path in files}
+
+
+def then(engine: Engine, batches: int, action: Callable[[], None]) -> Engine:
+    """Do something once so many batches have come back."""
+
+    def disturbed(tasks: Iterable[Task]) -> Iterator[Done | None]:
+        finished = itertools.count(1)
+        with closing(engine(tasks)) as results:  # type: ignore[type-var]
+            for done in results:
+                yield done
+                if done is not None and next(finished) == batches:
+                    action()
+
+    return disturbed
+
+
+def kill(title: str) -> None:
+    found = [process for process in psutil.process_iter(["cmdline"]) if title in "".join(process.info["cmdline"] or [])]
+    assert found, title
+    for process in found[:1]:
+        process.send_signal(signal.SIGKILL)
+
+
+def test_the_same_bytes_as_on_one_machine(
+    tmp_path: Path, settings: RunConfig, facts: ModelFacts, run: Callable[..., State], expected: dict[str, bytes]
+) -> None:
+    state = run(tmp_path / "out", settings, on_ray(settings, facts))
+    assert (state.name, state.counts.articles, state.counts.failed) == ("finished", ARTICLES - 1, 1)
+    assert sum(pq.read_metadata(path).num_rows for path in (tmp_path / "out" / "claims").iterdir()) > ARTICLES
+    assert parts(tmp_path / "out") == expected
+
+
+def test_a_node_killed_in_the_middle_loses_nothing(
+    tmp_path: Path, settings: RunConfig, facts: ModelFacts, run: Callable[..., State], expected: dict[str, bytes]
+) -> None:
+    [nodes] = _nodes
+    lost = sorted(nodes.worker_nodes, key=lambda node: node.node_id)[0]
+    engine = then(on_ray(settings, facts), 4, lambda: nodes.remove_node(lost, allow_graceful=False))
+    run(tmp_path / "out", settings, engine)
+    nodes.add_node(num_cpus=1)
+    assert parts(tmp_path / "out") == expected
+
+
+@pytest.mark.parametrize("title", ["ray::MapWorker", "ray::_Desk"])
+def test_a_killed_actor_loses_nothing(
+    title: str,
+    tmp_path: Path,
+    settings: RunConfig,
+    facts: ModelFacts,
+    run: Callable[..., State],
+    expected: dict[str, bytes],
+) -> None:
+    run(tmp_path / "out", settings, then(on_ray(settings, facts), 3, partial(kill, title)))
+    assert parts(tmp_path / "out") == expected
+
+
+@pytest.mark.parametrize("ray_first", [True, False])
+def test_goes_on_with_the_other_engine(
+    ray_first: bool,
+    tmp_path: Path,
+    settings: RunConfig,
+    facts: ModelFacts,
+    run: Callable[..., State],
+    expected: dict[str, bytes],
+) -> None:
+    asked: list[bool] = []
+    engines = [on_ray(settings, facts, stopping=lambda: bool(asked)), on_this_machine(settings)]
+    if not ray_first:
+        engines = [on_this_machine(settings, stopping=lambda: bool(asked)), on_ray(settings, facts)]
+    first, second = engines
+    out = tmp_path / "out"
+    state = run(out, settings, then(first, 3, lambda: asked.append(True)), stopping=lambda: bool(asked))
+    assert state.name == "interrupted"
+    assert 6 <= state.counts.articles < ARTICLES // 2
+    assert run(out, settings, second).name == "finished"
+    assert parts(out) == expected
+
+
+def test_an_article_that_kills_its_reader_fails_alone(
+    tmp_path: Path, settings: RunConfig, facts: ModelFacts, run: Callable[..., State]
+) -> None:
+    run(tmp_path / "ray", settings, on_ray(settings, facts, perform=perform_or_die))
+    run(tmp_path / "here", settings, on_this_machine(settings, perform=perform_or_die))
+    assert parts(tmp_path / "ray") == parts(tmp_path / "here")
+    failures = [json.loads(line) for line in (tmp_path / "ray" / "errors.jsonl").read_text().splitlines()]
+    assert [(failure["line"], failure["stage"]) for failure in failures] == [(18, "read"), (32, "crash")]
