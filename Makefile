@@ -37,5 +37,5 @@ clean:
 	touch $@
 
 .venv/dev: .venv/bin/pip pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[training,dev]'
+	$(INSTALL) --editable '.[training,ray,dev]'
 	touch $@

@@ -15,7 +15,7 @@ from stance.errors import ConfigError, StanceError
 from stance.folder import KINDS, SPOOL, append_errors, drop_parts_from, opened, part_path, write_about, write_errors
 from stance.ledger import Counts, Ledger
 from stance.parquet import SCHEMAS, write_part
-from stance.plan import Plan, Planned, changed_files
+from stance.plan import Plan, Planned, changed_files, differs_from_stdin
 from stance.types import Failure
 from stance.work import Done, ModelFacts, Task, empty, stored_tables
 
@@ -23,6 +23,8 @@ JOB_FORMAT = 1
 # What else decides over the output: a job may go on with other settings (workers, engine), but not with these.
 _SETTINGS = ("device", "batch_size", "min_probability", "columns", "part_articles")
 _PACKAGES = ("torch", "transformers", "tokenizers", "trafilatura", "pyarrow")
+
+_RETRYING = "retrying"
 
 Engine = Callable[[Iterable[Task]], Iterator[Done | None]]
 
@@ -32,7 +34,7 @@ class State:
     """How far a job is.
 
     Attributes:
-        name: `running`, `finished`, `interrupted` or `stopped`.
+        name: `running`, `finished` or `interrupted`.
         counts: What is done in all.
         before: What was done when this command began.
         seconds: Since then.
@@ -94,11 +96,18 @@ def run_job(
         OutputError: The folder cannot be written to; what is done is safe.
         TooManyFailuresError: More articles failed than `settings.max_errors`; what is done is safe.
     """
+    prepared = prepare(settings) if restart else None  # nothing is thrown away for a model that is not there
     with opened(out, restart=restart) as ledger:
-        model, engine = prepare(settings)
+        model, engine = prepared or prepare(settings)
         _check_unchanged(out, ledger, settings, model, report.warn)
-        ledger.drop_retries()
-        ledger.describe({"inputs": json.dumps(list(inputs)), "config": settings.model_dump_json()})
+        if "-" in inputs and differs_from_stdin(ledger):
+            raise ConfigError(
+                f"{out}: standard input has been read by this job, and now something else is there; give each its own "
+                "folder, or use --restart to begin again"
+            )
+        # A later `retry` may be given in another folder than this command.
+        config = settings.model_copy(update={"model": settings.model and settings.model.absolute()})
+        ledger.describe({"inputs": json.dumps(list(inputs)), "config": config.model_dump_json()})
         job = _Job(out, ledger, settings, model, report, stopping, ledger.counts())
         plan = job.plan()
         job.bytes_total = plan.bytes_total(inputs)
@@ -126,15 +135,19 @@ def retry_job(
         OutputError: The folder cannot be written to; what is done is safe.
     """
     with opened(out, new=False) as ledger:
-        if ledger.about("state") not in {"finished", "retrying"}:
+        state = ledger.about("state")
+        if state not in {"finished", _RETRYING}:
             raise ConfigError(f"{out}: this job is not finished; run its command again first")
         settings = RunConfig.model_validate_json(ledger.about("config") or "{}")
         model, engine = prepare(settings)
         _check_model(out, ledger, model)
-        ledger.drop_retries()
+        if state == _RETRYING:
+            ledger.drop_from(ledger.next_batch())  # files may have been mended since
+        else:
+            ledger.describe({"retry_from": str(ledger.next_batch()), "retry_files": str(ledger.next_file())})
         unlimited = settings.model_copy(update={"max_errors": None})
         job = _Job(out, ledger, unlimited, model, report, stopping, ledger.counts(), retry=True)
-        return job.run(engine, job.plan().retries())
+        return job.run(engine, job.plan().retries(int(ledger.about("retry_from") or 0)))
 
 
 @dataclass(slots=True)
@@ -149,8 +162,14 @@ class _Job:
     retry: bool = False
     bytes_total: int = 0
     bytes_done: int = 0
+    bytes_before: int = -1
     exhausted: bool = False
     waiting: dict[int, Planned] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
+    before: Counts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.before = self.counts
 
     def plan(self) -> Plan:
         settings = self.settings
@@ -165,66 +184,79 @@ class _Job:
         )
 
     def run(self, engine: Engine, planned: Iterator[Planned]) -> State:
-        ledger, began = self.ledger, time.monotonic()
+        ledger = self.ledger
         drop_parts_from(self.out, ledger.next_part())
         write_errors(self.out, ledger)
-        before = self.counts
-        bytes_before = -1
-        self._note("retrying" if self.retry else "running", 0.0)
-
-        def state(name: str) -> State:
-            seconds = time.monotonic() - began
-            return State(name, self.counts, before, seconds, self.bytes_done, max(bytes_before, 0), self.bytes_total)
-
+        self._note(_RETRYING if self.retry else "running")
+        self._check_failures()
         with closing(engine(self._tasks(planned))) as results:  # type: ignore[type-var]
             for done in results:
                 if done is not None:
                     self._finish(done)
-                    if bytes_before < 0:
-                        bytes_before = self.bytes_done
-                self.report.tick(state("running"))
+                self.report.tick(self._state("running"))
         finished = self.exhausted and not self.waiting
         self._write_parts(every=finished)
+        if finished:
+            ledger.drop_failures()
+            ledger.describe({"read_files": str(ledger.next_file())})
         write_errors(self.out, ledger)
-        name = "finished" if finished or self.retry else "interrupted"
-        self._note(name, time.monotonic() - began)
-        return state("finished" if finished else "interrupted")
+        self.counts = ledger.counts()
+        self._note("finished" if finished else _RETRYING if self.retry else "interrupted", ended=True)
+        return self._state("finished" if finished else "interrupted")
+
+    def _state(self, name: str) -> State:
+        seconds = time.monotonic() - self.began
+        before = max(self.bytes_before, 0)
+        return State(name, self.counts, self.before, seconds, self.bytes_done, before, self.bytes_total)
 
     def _tasks(self, planned: Iterator[Planned]) -> Iterator[Task]:
         for batch in planned:
-            # Without its articles: they are the worker's now, and a cluster is given many batches ahead.
-            self.waiting[batch.batch] = replace(batch, items=[])
+            self.waiting[batch.batch] = batch
             if batch.items:
                 yield batch.task
-            else:
-                self._finish(empty(batch.task, []))
+                continue
+            # Nothing for a worker, perhaps for long: the engine does not look around meanwhile.
+            self._finish(empty(batch.task, []))
+            self.report.tick(self._state("running"))
+            if self.stopping():
+                return
         self.exhausted = True
 
     def _finish(self, done: Done) -> None:
         """Store a batch, and write the parts that are whole."""
         batch = self.waiting.pop(done.batch)
         failures = sorted([*batch.failures, *done.failures], key=lambda failure: failure[0])
-        self.ledger.finish_batch(done.batch, (done.articles, done.claims), done.counts, failures)
-        self.ledger.drop_failures(batch.retried)
+        self.ledger.finish_batch(
+            done.batch,
+            (done.articles, done.claims),
+            done.counts,
+            failures,
+            after=batch.after,
+            retried=batch.retried,
+        )
         self.ledger.commit()
         self.bytes_done = max(self.bytes_done, batch.reached)
+        if self.bytes_before < 0:
+            self.bytes_before = self.bytes_done
         articles, duplicates, claims, unsure = done.counts
-        failed = self.counts.failed + len(failures) - len(batch.retried)
         self.counts = replace(
             self.counts,
             articles=self.counts.articles + articles,
             duplicates=self.counts.duplicates + duplicates,
             claims=self.counts.claims + claims,
             unsure=self.counts.unsure + unsure,
-            failed=failed,
+            failed=self.counts.failed + len(failures) - len(batch.retried),
         )
         append_errors(self.out, [failure for _, failure in failures])
         for _, failure in failures:
             self.report.fail(failure)
         self._write_parts(every=False)
-        limit = self.settings.max_errors
+        self._check_failures()
+
+    def _check_failures(self) -> None:
+        failed, limit = self.counts.failed, self.settings.max_errors
         if limit is not None and failed > limit:
-            self._note("stopped", 0.0)
+            self._note("stopped", ended=True)
             raise TooManyFailuresError(
                 f"{self.out}: {failed} articles failed, more than --max-errors {limit} allows: see errors.jsonl there; "
                 "the same command with a higher limit goes on"
@@ -240,16 +272,17 @@ class _Job:
             ledger.commit()
             part += 1
             self.counts = replace(self.counts, parts=part)
-            self._note("retrying" if self.retry else "running", 0.0)
+            self._note(_RETRYING if self.retry else "running")
 
-    def _note(self, state: str, seconds: float) -> None:
-        """Write down how the job stands, in the ledger and for people."""
+    def _note(self, state: str, *, ended: bool = False) -> None:
+        """Write down how the job stands, in the ledger and for people; and at the end of a command, its time."""
         ledger = self.ledger
         began = ledger.about("began") or _now()
+        seconds = time.monotonic() - self.began if ended else 0.0
         spent = round(float(ledger.about("seconds") or 0) + seconds, 3)
         ledger.describe({"state": state, "began": began, "seconds": str(spent)})
         ledger.commit()
-        files, size, digest = ledger.fingerprint() if state != "running" else (None, None, None)
+        files, size, digest = ledger.fingerprint() if ended else (None, None, None)
         write_about(
             self.out,
             {
@@ -289,10 +322,12 @@ def _check_unchanged(
             "--restart to begin again"
         )
     _check_model(out, ledger, model)
-    for changed in changed_files(ledger):
+    if ledger.about("state") == _RETRYING:
+        raise ConfigError(f"{out}: what failed is being tried again; finish that first: stance retry {out}")
+    for changed, how in changed_files(ledger):
         raise ConfigError(
-            f"{out}: {changed.name} has changed since this job read it; put it back to go on (new articles belong into "
-            "a new file), or use --restart to begin again"
+            f"{out}: {changed.name} {how} since this job read it; put it back to go on (what was mended is for `stance "
+            "retry`, new articles belong into a new file), or use --restart to begin again"
         )
 
 

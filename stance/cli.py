@@ -1,15 +1,17 @@
 """The command line: the only place that prints or exits.
 
-Exit codes: 0 all done, 1 some articles failed (each was named), 2 wrong usage or config, 3 model or device.
+Exit codes: 0 all done, 1 some articles failed (each was named), 2 wrong usage or config, 3 model or device,
+4 the output cannot be written, 130 and 143 stopped by SIGINT and SIGTERM.
 """
 
 import io
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -170,7 +172,7 @@ def retry(
             folder,
             lambda report: retry_job(folder, prepare=prepare, report=report, stopping=lambda: bool(stopping)),
             stopping,
-            again=f"stance retry {folder}",
+            again=f"stance retry {shlex.quote(str(folder))}",
             quiet=quiet,
         )
 
@@ -320,6 +322,66 @@ def export(
     _finish(f"{claims} claims", target, 0)
 
 
+@app.command()
+def view(
+    source: Annotated[
+        Path, typer.Argument(metavar="OUT", help="A job's folder, finished or not, or the .jsonl file of a run.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The page; without it page.html in the job's folder.", show_default=False),
+    ] = None,
+    publisher: Annotated[
+        list[str] | None, typer.Option(help="Only articles of this publisher; may be repeated.", show_default=False)
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="DAY", help="Only articles of this day or later.", show_default=False)
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="DAY", help="Only articles of this day or earlier.", show_default=False)
+    ] = None,
+    speaker: Annotated[
+        list[str] | None,
+        typer.Option(help="Only articles in which this name, or part of one, speaks; may be repeated."),
+    ] = None,
+    stance: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only articles with an accusation, denial, justification or other; with --speaker, by that speaker."
+        ),
+    ] = None,
+) -> None:
+    """Make a page to read the results in a browser: one file that needs no network.
+
+    Articles with their quotes marked, what each speaker accuses, denies and
+    justifies, who accuses whom, and when. It holds up to 2,000 articles; the
+    options choose among more.
+
+    [bold]Examples[/bold]
+
+      stance view out
+
+      stance view out -o feld.html --speaker "Nora Feld" --since 2024-05-01
+    """
+    from stance.page import write_page
+    from stance.results import asked_for
+
+    target = out or (source / "page.html" if source.is_dir() else source.with_name(source.name.split(".")[0] + ".html"))
+    try:
+        wanted = asked_for(publisher or (), since, until, speaker or (), stance or ())
+        _refuse_overwriting(target, [str(source)])
+        with _errors.status("reading"):
+            written = write_page(source, target, wanted)
+    except StanceError as error:
+        _stop(error, 2 if isinstance(error, ConfigError) else 1)
+    if written.left_out:
+        _warn(
+            f"{written.left_out:,} articles left out, the page has room for {written.articles:,}: narrow with "
+            "--publisher, --since, --until, --speaker or --stance"
+        )
+    _finish(f"{written.articles:,} articles, {written.claims:,} claims", target, 0)
+
+
 def _is_folder(out: Path) -> bool:
     """A suffix of letters makes a file: `out`, `out/` and `2024.05` are folders, `out.jsonl` and `out.json` are not."""
     return out.is_dir() or not re.fullmatch(r"\.[A-Za-z]+\d?", out.suffix)
@@ -419,7 +481,7 @@ def _do_job(folder: Path, job: Callable[["Report"], "State"], stopping: list[int
 
     try:
         with show_progress(_errors, quiet=quiet) as tick:
-            state = job(Report(_warn, fail, tick))
+            state = job(Report((lambda _: None) if quiet else _warn, fail, tick))
     except ModelError as error:
         _stop(error, 3)
     except ConfigError as error:
@@ -429,14 +491,15 @@ def _do_job(folder: Path, job: Callable[["Report"], "State"], stopping: list[int
     except StanceError as error:
         _stop(error, 1)
     except KeyboardInterrupt:
-        _errors.print(f"stopped at once; {again} goes on where the job is", soft_wrap=True)
-        raise typer.Exit(130) from None
+        _errors.print(f"stopped at once: {_plain(again)} goes on where the job is", soft_wrap=True)
+        raise typer.Exit(128 + stopping[0]) from None
     if not quiet:
         _errors.print(outcome(state))
-        if state.counts.failed:
-            _errors.print(f"see {_plain(str(folder / 'errors.jsonl'))}; then: stance retry {_plain(str(folder))}")
+        if state.counts.failed and state.name == "finished":
+            then = f"see {folder / 'errors.jsonl'}; then: stance retry {shlex.quote(str(folder))}"
+            _errors.print(_plain(then), soft_wrap=True)
     if state.name == "interrupted" and stopping:
-        _errors.print(f"interrupted: {again} goes on where the job is", soft_wrap=True)
+        _errors.print(f"interrupted: {_plain(again)} goes on where the job is", soft_wrap=True)
         raise typer.Exit(128 + stopping[0])
     if state.counts.failed:
         raise typer.Exit(1)
@@ -471,7 +534,8 @@ def _asked_to_stop() -> Iterator[list[int]]:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
-        _errors.print("finishing what is in hand; once more to stop at once")
+        with suppress(RuntimeError):  # the signal came while this very stream was being written to
+            _errors.print("finishing what is in hand; once more to stop at once", soft_wrap=True)
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -12,6 +12,7 @@ import os
 import pickle
 import queue
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -52,6 +53,7 @@ _HEARTBEAT_SECONDS = 0.2
 _AHEAD = 256
 # A thread that waits for its next batch is left to itself after so long.
 _CLOSE_SECONDS = 2.0
+_ANSWER_SECONDS = 10.0
 
 
 def work_on_ray(
@@ -85,68 +87,48 @@ def work_on_ray(
 
 
 def _rounds(source: Iterator[Task], cluster: "_Cluster", stopping: Callable[[], bool]) -> Iterator[Done | None]:
-    following, current = _Collected(), None
-    ended, troubles, quiet_since = False, 0, time.monotonic()
-    slots = cluster.slots()
+    following, current, ended = _Collected(), None, False
     while True:
         if stopping() and not cluster.stopped:
             cluster.stop()
             following, ended = _Collected(), True
-        collecting = not ended and not following.full(slots)
-        if collecting:
-            task = next(source, None)
-            ended = task is None
-            if task is not None:
-                following.add(task)
-        if current is None:
-            if not following.batches and ended:
-                return
-            if following.batches and (ended or following.ripe(slots)):
-                slots = cluster.slots()
-                current, following = cluster.begin(following.batches), _Collected()
-        done: list[Done] = []
+        if current is None and following.batches and (ended or following.ripe(cluster.slots)):
+            current, following = cluster.begin(following.batches), _Collected()
+        if current is None and ended:
+            return
+        waits = ended or following.full(cluster.slots)
+        done = None
         if current is not None:
             try:
-                done = current.finished(0.0 if collecting else _HEARTBEAT_SECONDS)
+                done = current.finished(_HEARTBEAT_SECONDS if waits else 0.0)
             except _RoundError as error:
-                troubles = 1 if current.finished_any else troubles + 1
-                if troubles > _TROUBLES:
-                    raise StanceError(
-                        f"the Ray cluster failed {troubles} times before it finished a batch: {error}; what is done "
-                        "is safe: run the same command again"
-                    ) from error
-                yield from _pause(_TROUBLE_SECONDS)
-                current = None if cluster.stopped else cluster.begin(current.left)
-                continue
-            if current.over:
-                current = None
-        yield from done
-        if done or time.monotonic() - quiet_since > _HEARTBEAT_SECONDS:
-            quiet_since = time.monotonic()
-            if not done:
-                yield None
-
-
-def _pause(seconds: float) -> Iterator[None]:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        time.sleep(_HEARTBEAT_SECONDS)
-        yield None
+                current = None if cluster.stopped else cluster.again(current, error)
+            else:
+                current = None if current.over else current
+        # What has come back goes first, so that the cluster never waits for a slow input.
+        if done is None and not waits:
+            ended = not following.take(source)
+        yield done
 
 
 @dataclass(slots=True)
 class _Collected:
-    """Batches of the next round: by their numbers, as rows of its dataset."""
+    """Batches of the next round, by their numbers, as rows of its dataset."""
 
     batches: dict[int, dict[str, Any]] = field(default_factory=dict)
     chars: int = 0
     since: float = field(default_factory=time.monotonic)
 
-    def add(self, task: Task) -> None:
+    def take(self, source: Iterator[Task]) -> bool:
+        """Add the next batch; False where there is none."""
+        task = next(source, None)
+        if task is None:
+            return False
         pickled = pickle.dumps(task, protocol=pickle.HIGHEST_PROTOCOL)
         packed = pa.compress(pickled, codec="zstd", asbytes=True)
         self.batches[task.batch] = {"batch": task.batch, "size": len(pickled), "task": packed}
         self.chars += sum(len(item.article.text) for item in task.items)
+        return True
 
     def full(self, slots: int) -> bool:
         return len(self.batches) >= ROUND_BATCHES * slots or self.chars >= ROUND_CHARS
@@ -159,20 +141,17 @@ class _RoundError(Exception):
     """Ray has given up a round."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Trouble:
-    """Why a machine cannot read anything."""
-
-    reason: str
-
-
 class _Cluster:
-    """What all rounds of a job have in common."""
+    """What all rounds of a job have in common.
+
+    Attributes:
+        slots: Readers for which there is room; at least one, for which a cluster can make room.
+        stopped: Whether no more batches may begin.
+    """
 
     def __init__(self, settings: "RunConfig", expected: ModelFacts | None, perform: Perform) -> None:
         present = ray.cluster_resources().get("GPU", 0) > 0
         self._gpu = settings.device == "cuda" or (settings.device == "auto" and present)
-        self._workers = settings.workers
         self._settings = settings.model_copy(
             update={
                 "device": "cuda" if self._gpu else "cpu",
@@ -183,30 +162,41 @@ class _Cluster:
         self._perform = functools.partial(_perform_as_expected, expected=expected, perform=perform)
         self._desk: Any = None
         self._current: _Round | None = None
+        self._troubles = 0
+        self.slots = self._count_slots()
         self.stopped = False
 
-    def slots(self) -> int:
-        """Count the readers that the cluster has room for at present; at least one, for which it can make room."""
-        found = ray.cluster_resources()
-        slots = found.get("CPU", 0)
-        if self._gpu:
-            slots = min(slots, READERS_A_GPU * found.get("GPU", 0))
-        return max(1, int(min(slots, self._workers or slots)))
-
-    def begin(self, batches: dict[int, dict[str, Any]]) -> "_Round":
+    def begin(self, batches: dict[int, dict[str, Any]], *, after_seconds: float = 0.0) -> "_Round":
         """Begin to read a round; the one before is over or given up."""
         self.close()
         # Beside this process, so that no other machine's end is the desk's.
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self._desk = ray.remote(_Desk).options(num_cpus=0, scheduling_strategy=here).remote()
-        readers = min(self.slots(), len(batches))
+        self.slots = self._count_slots()
+        most = min(len(batches), self._settings.workers or len(batches))
         self._current = _Round(
             batches,
+            after_seconds,
             fn_constructor_args=(self._settings, self._desk, self._perform),
-            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=readers, initial_size=readers),
+            # From one reader, which suffices to go on, to as many as a cluster that grows has room for.
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=most, initial_size=min(self.slots, most)),
             num_gpus=1 / READERS_A_GPU if self._gpu else 0,
         )
         return self._current
+
+    def again(self, given_up: "_Round", error: Exception) -> "_Round":
+        """Begin again what has not come back.
+
+        Raises:
+            StanceError: This has been done often enough.
+        """
+        self._troubles = 1 if given_up.finished_any else self._troubles + 1
+        if self._troubles > _TROUBLES:
+            raise StanceError(
+                f"the Ray cluster failed {self._troubles} times before it finished a batch: {error}; what is done is "
+                "safe: run the same command again"
+            ) from error
+        return self.begin(given_up.left, after_seconds=_TROUBLE_SECONDS)
 
     def stop(self) -> None:
         """Let no more batches begin."""
@@ -220,21 +210,29 @@ class _Cluster:
         if self._current is not None:
             self._current.close()
 
+    def _count_slots(self) -> int:
+        found = ray.cluster_resources()
+        slots = int(found.get("CPU", 0))
+        if self._gpu:
+            slots = min(slots, int(READERS_A_GPU * found.get("GPU", 0)))
+        return max(1, min(slots, self._settings.workers or slots))
+
 
 class _Round:
     """A dataset that is read: by a thread of its own, so that whoever waits for it can look around."""
 
-    def __init__(self, batches: dict[int, dict[str, Any]], **readers: Any) -> None:
+    def __init__(self, batches: dict[int, dict[str, Any]], after_seconds: float, **readers: Any) -> None:
         self.left = dict(batches)
         self.finished_any = False
         self.over = False
         self._came: queue.Queue[tuple[int, bytes] | Exception | None] = queue.Queue(_AHEAD)
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._iterate, args=(list(batches.values()), readers), daemon=True)
+        call = (list(batches.values()), after_seconds, readers)
+        self._thread = threading.Thread(target=self._iterate, args=call, daemon=True)
         self._thread.start()
 
-    def finished(self, seconds: float) -> list[Done]:
-        """Wait so long for batches to come back.
+    def finished(self, seconds: float) -> Done | None:
+        """Wait so long for the next batch to come back.
 
         Raises:
             ModelError: A machine cannot load the model.
@@ -244,28 +242,31 @@ class _Round:
         try:
             came = self._came.get(timeout=seconds) if seconds else self._came.get_nowait()
         except queue.Empty:
-            return []
+            return None
         if isinstance(came, Exception):
             raise _RoundError(f"{type(came).__name__}: {_first_line(came)}") from came
         if came is None:
             self.over = True
             if self.left:
                 raise _RoundError(f"{len(self.left)} batches have not come back")
-            return []
+            return None
         batch, packed = came
-        found = pickle.loads(packed)  # noqa: S301  made by our own actors
+        found: Done | StanceError | None = pickle.loads(packed)  # noqa: S301  of our own actors
         if isinstance(found, StanceError):
             raise found
         if self.left.pop(batch, None) is None or found is None:
-            return []
+            return None
         self.finished_any = True
-        return [found]
+        return found
 
     def close(self) -> None:
+        """End it, whatever it is at."""
         self._closed.set()
         self._thread.join(_CLOSE_SECONDS)
 
-    def _iterate(self, rows: list[dict[str, Any]], readers: dict[str, Any]) -> None:
+    def _iterate(self, rows: list[dict[str, Any]], after_seconds: float, readers: dict[str, Any]) -> None:
+        if self._closed.wait(after_seconds):
+            return
         try:
             context = ray.data.DataContext.get_current()
             context.enable_progress_bars = False
@@ -383,19 +384,22 @@ def _connected(settings: "RunConfig") -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    address = settings.ray_address
+    if address is not None:
+        _check_address(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     # What Ray has to say of lost nodes and of batches begun again is not for the person at the terminal.
     ray._private.worker._worker_logs_enabled = False
-    start = {"num_cpus": settings.processes, "include_dashboard": False} if settings.ray_address is None else {}
+    start = {"num_cpus": settings.processes, "include_dashboard": False} if address is None else {}
     handler = signal.getsignal(signal.SIGTERM)
     try:
         with _hushed():
-            ray.init(address=settings.ray_address or "local", log_to_driver=False, logging_level=logging.ERROR, **start)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        where = f"--ray-address {settings.ray_address}" if settings.ray_address else "a Ray cluster on this machine"
+            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **start)
+    except Exception as error:
+        where = "Ray cannot be started on this machine" if address is None else f"--ray-address {address}"
         raise ConfigError(f"{where}: {_first_line(error)}") from error
     finally:
         # Ray ends the process on SIGTERM; what a job does then is the caller's.
@@ -405,6 +409,20 @@ def _connected(settings: "RunConfig") -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_address(address: str) -> None:
+    """Find out at once what Ray needs minutes for: that nobody is there."""
+    wanted = "expected HOST:PORT of a Ray cluster's head, or auto, on one of the cluster's machines"
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdecimal():
+        raise ConfigError(f"--ray-address {address}: {wanted}")
+    try:
+        socket.create_connection((host, int(port)), timeout=_ANSWER_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"--ray-address {address}: nobody answers there ({error}), {wanted}") from error
 
 
 @contextmanager

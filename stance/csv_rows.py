@@ -154,6 +154,8 @@ def _rows(lines: _Lines, delimiter: str) -> Iterator[list[str] | str]:
         except csv.Error as error:
             left_out = left_out + 1 if wrong else 0
             wrong = wrong or _problem(error)
+            if not header:
+                break
             lines.go_back()
             reader = csv.reader(lines, delimiter=delimiter, strict=True)
             continue

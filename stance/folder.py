@@ -47,12 +47,12 @@ def opened(out: Path, *, restart: bool = False, new: bool = True) -> Iterator[Le
     if out.exists() and not out.is_dir():
         raise ConfigError(f"{out}: is a file, expected a folder for the job")
     try:
-        foreign = sorted({path.name for path in out.iterdir()} - _OWN) if out.is_dir() else []
-        if not (out / LEDGER).is_file() and [name for name in foreign if not name.startswith(".")]:
-            raise ConfigError(f"{out}: holds {foreign[0]!r} and no job, expected a new or empty folder, or a job's own")
+        _refuse_foreign(out)
         out.mkdir(parents=True, exist_ok=True)
         with _locked(out):
-            if restart:
+            if not restart:
+                _refuse_left_over(out)
+            else:
                 _clear(out)
             for kind in KINDS:
                 (out / kind).mkdir(exist_ok=True)
@@ -65,6 +65,8 @@ def opened(out: Path, *, restart: bool = False, new: bool = True) -> Iterator[Le
                 ledger.close()
     except (OSError, sqlite3.OperationalError) as error:
         raise OutputError(f"{out}: {_what_failed(error)}; what is done is safe: run the same command again") from error
+    except sqlite3.DatabaseError as error:
+        raise ConfigError(f"{out / LEDGER}: not the ledger of a job ({error}); use --restart to begin again") from error
 
 
 def part_path(out: Path, kind: str, part: int) -> Path:
@@ -76,15 +78,16 @@ def drop_parts_from(out: Path, part: int) -> None:
     """Remove parts that were written but not noted in the ledger: they will be written again."""
     for kind in KINDS:
         for path in (out / kind).glob("part-*.parquet"):
-            if int(path.stem.removeprefix("part-")) >= part:
+            number = path.stem.removeprefix("part-")
+            if number.isdecimal() and int(number) >= part:
                 path.unlink()
 
 
 def write_errors(out: Path, ledger: Ledger) -> None:
     """Write all failures, in input order."""
     with whole_file(out / ERRORS) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as lines:
-        for _, failure in ledger.failures():
-            lines.write(_error_line(failure))
+        for failed in ledger.failures():
+            lines.write(_error_line(failed.failure))
 
 
 def append_errors(out: Path, failures: list[Failure]) -> None:
@@ -104,6 +107,21 @@ def _error_line(failure: Failure) -> str:
     return (line if line.isprintable() else json.dumps(asdict(failure))) + "\n"
 
 
+def _refuse_foreign(out: Path) -> None:
+    names = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
+    foreign = [name for name in names if name not in _OWN and not name.startswith(".")]
+    if foreign and LEDGER not in names:
+        raise ConfigError(f"{out}: holds {foreign[0]!r} and no job, expected a new or empty folder, or a job's own")
+
+
+def _refuse_left_over(out: Path) -> None:
+    """Refuse results without a ledger: a job that began there would remove them."""
+    names = sorted(path.name for path in out.iterdir() if not path.is_dir() or any(path.iterdir()))
+    left = [name for name in names if name in _OWN - {LOCK}]
+    if left and LEDGER not in names:
+        raise ConfigError(f"{out}: holds {left[0]!r} but no {LEDGER}, the job's ledger; use --restart to begin again")
+
+
 @contextmanager
 def _locked(out: Path) -> Iterator[None]:
     lock = FileLock(out / LOCK)
@@ -118,7 +136,8 @@ def _locked(out: Path) -> Iterator[None]:
 
 
 def _clear(out: Path) -> None:
-    for name in _OWN - {LOCK}:
+    # The ledger first: without it all else counts for nothing, if this is stopped half-way.
+    for name in (LEDGER, *sorted(_OWN - {LEDGER, LOCK})):
         path = out / name
         if path.is_dir():
             for part in [*path.glob("part-*.parquet"), *path.glob(".*.tmp")]:

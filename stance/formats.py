@@ -8,8 +8,9 @@ import io
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from stance.articles import Found, Warn, article, decode, find_fields, parse, reason
 from stance.csv_rows import read_csv
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
 
 _LARGEST_TEXT = 256 << 20
 _LARGEST_LINE = 64 << 20
-# So much of JSON Lines is looked at to see which keys there are.
+_PIECE = 1 << 16
+# So much of JSON Lines is looked at to see which keys there are; and so much at most to find any.
 _HEAD_LINES, _HEAD_BYTES = 100, 1 << 20
+_MOST_LINES, _MOST_BYTES = 10_000, 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +119,14 @@ def _sniff(file: InputFile) -> str:
         if head.startswith(b"PAR1"):
             return ".parquet"
         stream.seek(0)
-        first = next((line for _, line in _numbered(stream) if line is None or line.strip()), b"") or b""
-    begin = first.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if begin.startswith(b"{") and isinstance(_object(begin), dict):
+        begin = islice(_numbered(stream), _MOST_LINES)
+        first = next((line for _, line in begin if line is None or line.strip()), b"") or b""
+    begun = first.lstrip()
+    if begun.startswith(b"{") and _object(begun) is not None:
         return ".jsonl"
-    if begin[:5].lower() in (b"<html", b"<head", b"<body") or begin[:9].lower() == b"<!doctype":
+    if begun[:5].lower() in (b"<html", b"<head", b"<body") or begun[:9].lower() == b"<!doctype":
         return ".html"
-    return ".html" if begin.startswith(b"<?xml") and b"<html" in head.lower() else ".txt"
+    return ".html" if begun.startswith(b"<?xml") and b"<html" in head.lower() else ".txt"
 
 
 def _read_lines(file: InputFile, columns: "Columns", warn: Warn, after: int) -> Iterator[Found]:
@@ -160,7 +164,8 @@ def _keys(file: InputFile) -> list[str]:
             for number, line in _numbered(stream):
                 keys |= dict.fromkeys(_object(line) or ())
                 size += len(line or b"")
-                if keys and (number >= _HEAD_LINES or size >= _HEAD_BYTES):
+                is_enough = number >= _HEAD_LINES or size >= _HEAD_BYTES
+                if (keys and is_enough) or number >= _MOST_LINES or size >= _MOST_BYTES:
                     break
     except UNREADABLE:
         pass  # it is said where the lines are read
@@ -180,19 +185,26 @@ def _numbered(stream: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
     is_wide = by_mark(stream.read(4)) == "utf-16"
     stream.seek(0)
     if not is_wide:
-        yield from _bounded(stream.readline)
+        # Not read(): where a gzip stream is cut off, that would lose what came before.
+        yield from _split(cast(io.BufferedReader, stream).read1)
         return
     with io.TextIOWrapper(stream, "utf-16", errors="replace", newline="\n") as text:
-        yield from _bounded(lambda size: text.readline(size).encode())
+        yield from _split(lambda size: text.read(size).encode())
 
 
-def _bounded(readline: Callable[[int], bytes]) -> Iterator[tuple[int, bytes | None]]:
-    number = 0
-    while line := readline(_LARGEST_LINE + 1):
-        number += 1
-        if len(line) <= _LARGEST_LINE:
-            yield number, line.removeprefix(b"\xef\xbb\xbf")
-            continue
-        while line and not line.endswith(b"\n"):
-            line = readline(_LARGEST_LINE)
-        yield number, None
+def _split(read: Callable[[int], bytes]) -> Iterator[tuple[int, bytes | None]]:
+    number, held, size = 0, list[bytes](), 0
+    while piece := read(_PIECE):
+        *lines, rest = piece.split(b"\n")
+        for line in lines:
+            number += 1
+            whole: bytes | None = line
+            if held:
+                whole = b"".join([*held, line]) if size + len(line) <= _LARGEST_LINE else None
+                held, size = [], 0
+            yield number, whole and whole.removeprefix(b"\xef\xbb\xbf")
+        if rest:
+            size += len(rest)
+            held = [*held, rest] if size <= _LARGEST_LINE else [b""]
+    if held:
+        yield number + 1, b"".join(held).removeprefix(b"\xef\xbb\xbf") if size <= _LARGEST_LINE else None

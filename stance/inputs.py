@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import os
 import re
-import shutil
 import stat
 import sys
 import zlib
@@ -24,6 +23,7 @@ EXPECTED = f"{', '.join(SUFFIXES)} or one of these with .gz"
 UNREADABLE = (OSError, EOFError, zlib.error)  # what a file or a gzip stream may raise anywhere
 _GLOB = re.compile(r"[*?\[]")
 _LONGEST_LINE = 1 << 16
+_PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def list_files(inputs: Iterable[str], *, spool: Path, skip: Path | None = None) 
     Args:
         inputs: Paths; globs with `*`, `?`, `[…]` and `**`; `@list.txt`, a file with one input a line (blank lines and
             those that begin with `#` are skipped; relative paths are relative to the current folder); `-`.
-        spool: Where to put a copy of standard input, so that it can be read again.
+        spool: Where to put a copy of standard input, so that it can be read again; an error there is raised.
         skip: A file or folder that is no input: the job's own output.
 
     Yields:
@@ -289,7 +289,7 @@ def _list(path: Path, listing: _Listing, asked: str) -> Iterator[_Found]:
 
 def _lines(path: Path, listing: _Listing, asked: str) -> Iterator[_Found]:
     number, names = 0, 0
-    with path.open("rb") as lines:
+    with _opened_list(path) as lines:
         while line := lines.readline(_LONGEST_LINE):
             number += 1
             name = os.fsdecode(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).strip()
@@ -303,16 +303,30 @@ def _lines(path: Path, listing: _Listing, asked: str) -> Iterator[_Found]:
         yield ListingError(path, "an empty list, expected one input a line", asked)
 
 
+def _opened_list(path: Path) -> IO[bytes]:
+    """Open a list, which may be a pipe (`@<(…)`): one that nobody writes into is empty, and nobody waits for it."""
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(number, True)
+    return os.fdopen(number, "rb")
+
+
 def _stdin(listing: _Listing, asked: str) -> _Found:
     if STDIN in listing.named:
         return ListingError(STDIN, "was read before, expected - once", asked)
     listing.named.add(STDIN)
+    with listing.spool.open("wb") as spool:
+        while piece := _piece(asked):
+            if isinstance(piece, ListingError):
+                return piece
+            spool.write(piece)
+    return InputFile(STDIN, listing.spool, listing.spool.stat().st_size)
+
+
+def _piece(asked: str) -> bytes | ListingError:
     try:
-        with listing.spool.open("wb") as spool:
-            shutil.copyfileobj(sys.stdin.buffer, spool, 1 << 20)
+        return sys.stdin.buffer.read(_PIECE)
     except OSError as error:
         return ListingError(STDIN, f"cannot be read: {reason(error)}", asked)
-    return InputFile(STDIN, listing.spool, listing.spool.stat().st_size)
 
 
 def _status(path: Path) -> os.stat_result | str:

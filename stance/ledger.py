@@ -22,16 +22,17 @@ _TABLES = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE files (
     file INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, path BLOB NOT NULL,
-    size INTEGER NOT NULL, modified INTEGER NOT NULL, sha256 TEXT NOT NULL, lines INTEGER NOT NULL DEFAULT 0
+    size INTEGER NOT NULL, modified INTEGER NOT NULL, sha256 TEXT NOT NULL, problem TEXT
 );
 CREATE TABLE batches (
-    batch INTEGER PRIMARY KEY, part INTEGER NOT NULL, file INTEGER, line INTEGER,
+    batch INTEGER PRIMARY KEY, part INTEGER NOT NULL, file INTEGER NOT NULL, line INTEGER, retry INTEGER NOT NULL,
     entries INTEGER NOT NULL, chars INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0, articles BLOB, claims BLOB,
     article_count INTEGER, duplicate_count INTEGER, claim_count INTEGER, unsure_count INTEGER
 );
 CREATE TABLE failures (
     failure INTEGER PRIMARY KEY, batch INTEGER NOT NULL, place INTEGER NOT NULL,
-    id TEXT, file TEXT NOT NULL, line INTEGER, stage TEXT NOT NULL, reason TEXT NOT NULL
+    id TEXT, file TEXT NOT NULL, line INTEGER, stage TEXT NOT NULL, reason TEXT NOT NULL,
+    after INTEGER, retried INTEGER
 );
 CREATE INDEX batches_by_part ON batches (part);
 CREATE INDEX failures_in_order ON failures (batch, place);
@@ -43,6 +44,8 @@ CREATE INDEX ids_by_batch ON ids (batch);
 CREATE INDEX texts_by_batch ON texts (batch);
 """
 _HALF_PAIRS = "surrogatepass"
+# An article that failed in these stages had been taken in.
+_TAKEN_IN = ("run", "crash", "timeout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +83,12 @@ class Seen:
         where = file if line is None else f"{file}:{line}"
         first = self._place(article.id)
         if first is not None:
-            renamed = str(Path(file).with_suffix("").as_posix())
             if line is not None:
                 return InputError(f"{where}: id {article.id!r} was used before, at {first}; expected each id once")
-            if first == where or self._place(renamed) is not None:
+            # The path with its suffix is the last resort: beside a.txt there may be an a.html.
+            free = (name for name in (Path(file).with_suffix("").as_posix(), file) if self._place(name) is None)
+            renamed = None if first == where else next(free, None)
+            if renamed is None:
                 return InputError(f"{where}: the same file was read before; expected each file once")
             article = Article(renamed, article.text, article.metadata, article.extracted)
         digest = hashlib.sha256(article.text.encode("utf-8", _HALF_PAIRS))
@@ -93,10 +98,11 @@ class Seen:
             self._database.execute("INSERT INTO texts VALUES (?, ?, ?)", (digest.digest(), article.id, batch))
         return Known(article, digest.hexdigest(), twin and twin[0])
 
-    def forget(self, name: str, batch: int) -> None:
-        """Undo `admit` for an article of a batch that could not be read after all."""
+    def forget(self, name: str) -> None:
+        """Undo `admit` for one article."""
+        for (batch,) in self._database.execute("SELECT batch FROM ids WHERE id = ?", (name,)).fetchall():
+            self._database.execute("DELETE FROM texts WHERE batch = ? AND id = ?", (batch, name))
         self._database.execute("DELETE FROM ids WHERE id = ?", (name,))
-        self._database.execute("DELETE FROM texts WHERE batch = ? AND id = ?", (batch, name))
 
     def forget_from(self, batch: int) -> None:
         """Undo `admit` for every article of this batch and of later ones."""
@@ -119,7 +125,7 @@ class KnownFile:
         size: In bytes.
         modified: In nanoseconds.
         sha256: Of its bytes.
-        lines: Its last line or row that was taken in; 0 where there is none.
+        problem: Why there is no such file; None where there is.
     """
 
     file: int
@@ -128,7 +134,7 @@ class KnownFile:
     size: int
     modified: int
     sha256: str
-    lines: int
+    problem: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,18 +144,36 @@ class Cut:
     Attributes:
         batch: Its number, from 0.
         part: The part of the output that it belongs to, from 0.
-        file: Number of the input file in which it ends; None for a batch of articles that are tried again.
+        file: Number of the input file in which it ends.
         line: The last line of that file which it holds; None where the file is one article.
         entries: Articles and failures in it.
         chars: Of its articles' texts.
+        retry: Whether it holds articles that are tried again.
     """
 
     batch: int
     part: int
-    file: int | None
+    file: int
     line: int | None
     entries: int
     chars: int
+    retry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A failure as the ledger knows it.
+
+    Attributes:
+        number: Its own.
+        failure: What failed.
+        after: Where it is the last of its file: the line after which nothing could be read, so that mending the file
+            may bring forth more. Else None.
+    """
+
+    number: int
+    failure: Failure
+    after: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,23 +197,22 @@ class Ledger:
         Raises:
             ConfigError: The file is no ledger, or one of another version.
         """
-        new = not path.exists() or not path.stat().st_size
         self._database = sqlite3.connect(path, isolation_level=None)
         try:
             self._database.execute("PRAGMA synchronous = FULL")
             self._database.execute("PRAGMA cache_size = -16384")  # KiB: the cache that a corpus of any size gets
-            if new:
-                self._database.executescript(f"BEGIN; {_TABLES} {_SEEN} COMMIT;")
-                self._database.execute("INSERT INTO about VALUES ('format', ?)", (str(LEDGER_FORMAT),))
-            found = self.about("format")
-        except sqlite3.DatabaseError as error:
-            if "full" in str(error):
-                raise
-            raise ConfigError(f"{path}: not the ledger of a job ({error}); use --restart to begin again") from error
-        if found != str(LEDGER_FORMAT):
-            raise ConfigError(
-                f"{path}: a ledger of format {found}, expected {LEDGER_FORMAT}; use --restart to begin again"
-            )
+            tables = {name for (name,) in self._database.execute("SELECT name FROM sqlite_master").fetchall()}
+            if not tables:
+                version = f"INSERT INTO about VALUES ('format', '{LEDGER_FORMAT}');"  # noqa: S608
+                self._database.executescript(f"BEGIN; {_TABLES} {_SEEN} {version} COMMIT;")
+            found = self.about("format") if not tables or "about" in tables else None
+            if found != str(LEDGER_FORMAT):
+                raise ConfigError(
+                    f"{path}: a ledger of format {found}, expected {LEDGER_FORMAT}; use --restart to begin again"
+                )
+        except BaseException:
+            self._database.close()
+            raise
         self.seen = Seen(self._database)
         self._database.execute("BEGIN")
 
@@ -226,21 +249,19 @@ class Ledger:
         row = self._database.execute("SELECT * FROM files WHERE name = ?", (name,)).fetchone()
         return row and _known_file(row)
 
-    def add_file(self, name: str, path: Path, size: int, modified: int, sha256: str) -> KnownFile:
+    def add_file(
+        self, name: str, path: Path, size: int, modified: int, sha256: str, problem: str | None = None
+    ) -> KnownFile:
         """Take an input file in, or note that a known one has changed."""
         known = self.file(name)
-        number, lines = (known.file, known.lines) if known else (self.next_file(), 0)
-        row = (number, name, os.fsencode(path), size, modified, sha256, lines)
+        number = known.file if known else self.next_file()
+        row = (number, name, os.fsencode(path), size, modified, sha256, problem)
         self._database.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         return _known_file(row)
 
     def next_file(self) -> int:
         """Give the number that the next new input file gets."""
         return self._count("SELECT coalesce(max(file) + 1, 0) FROM files")
-
-    def note_line(self, file: int, line: int | None) -> None:
-        """Note that a file has been taken in up to a line."""
-        self._database.execute("UPDATE files SET lines = max(lines, ?) WHERE file = ?", (line or 0, file))
 
     def fingerprint(self) -> tuple[int, int, str]:
         """Give number, bytes and one hash of all input files."""
@@ -264,14 +285,15 @@ class Ledger:
     def planned(self, batch: int) -> tuple[Cut, bool] | None:
         """Give where a batch was cut before, and whether it is done."""
         row = self._database.execute(
-            "SELECT batch, part, file, line, entries, chars, done FROM batches WHERE batch = ?", (batch,)
+            "SELECT batch, part, file, line, entries, chars, retry, done FROM batches WHERE batch = ?", (batch,)
         ).fetchone()
-        return row and (Cut(*row[:6]), bool(row[6]))
+        return row and (Cut(*row[:7]), bool(row[7]))
 
-    def reached(self, before: int) -> tuple[int, int | None] | None:
-        """Give file and line where the input batches before this one end; None where there are none."""
+    def reached(self, before: int, *, since: int = 0, retry: bool = False) -> tuple[int, int | None] | None:
+        """Give file and line where the batches before this one end, of the input or of a retry; None without any."""
         return self._database.execute(  # type: ignore[no-any-return]
-            "SELECT file, line FROM batches WHERE batch < ? AND file IS NOT NULL ORDER BY batch DESC LIMIT 1", (before,)
+            "SELECT file, line FROM batches WHERE batch < ? AND batch >= ? AND retry = ? ORDER BY batch DESC LIMIT 1",
+            (before, since, retry),
         ).fetchone()
 
     def last_part(self) -> int:
@@ -289,15 +311,20 @@ class Ledger:
     def plan(self, cut: Cut) -> None:
         """Note where a batch is cut."""
         self._database.execute(
-            "INSERT INTO batches (batch, part, file, line, entries, chars) VALUES (?, ?, ?, ?, ?, ?)",
-            (cut.batch, cut.part, cut.file, cut.line, cut.entries, cut.chars),
+            "INSERT INTO batches (batch, part, file, line, entries, chars, retry) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (cut.batch, cut.part, cut.file, cut.line, cut.entries, cut.chars, cut.retry),
         )
 
-    def drop_retries(self) -> None:
-        """Forget batches of articles that were to be tried again and are not done."""
-        lost = self._database.execute("SELECT batch FROM batches WHERE NOT done AND file IS NULL").fetchall()
-        for table in ("ids", "texts", "batches"):
-            self._database.executemany(f"DELETE FROM {table} WHERE batch = ?", lost)  # noqa: S608
+    def drop_from(self, batch: int) -> None:
+        """Forget this batch and later ones, done or not."""
+        self.seen.forget_from(batch)
+        self.drop_cuts(batch)
+
+    def drop_cuts(self, batch: int) -> None:
+        """Forget where this batch and later ones were cut, and what came of them, but not what was taken in."""
+        self._database.execute("DELETE FROM batches WHERE batch >= ?", (batch,))
+        self._database.execute("DELETE FROM failures WHERE batch >= ?", (batch,))
+        self._database.execute("UPDATE failures SET retried = NULL WHERE retried >= ?", (batch,))
 
     def finish_batch(
         self,
@@ -305,6 +332,9 @@ class Ledger:
         tables: tuple[bytes, bytes],
         counts: tuple[int, int, int, int],
         failures: Sequence[tuple[int, Failure]],
+        *,
+        after: Mapping[int, int],
+        retried: Sequence[int],
     ) -> None:
         """Store a batch's results.
 
@@ -313,6 +343,8 @@ class Ledger:
             tables: Its articles and its claims, as Arrow streams.
             counts: Articles, duplicates among them, claims, claims left out.
             failures: Each with its place in the batch.
+            after: By place, `Failed.after`.
+            retried: Numbers of the failures that it makes up for.
         """
         self._database.execute(
             "UPDATE batches SET done = 1, articles = ?, claims = ?, article_count = ?, duplicate_count = ?,"
@@ -320,12 +352,12 @@ class Ledger:
             (*tables, *counts, batch),
         )
         self._database.executemany(
-            "INSERT INTO failures (batch, place, id, file, line, stage, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [(batch, place, f.id, f.file, f.line, f.stage, f.reason) for place, f in failures],
+            "INSERT INTO failures (batch, place, id, file, line, stage, reason, after) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [(batch, place, f.id, f.file, f.line, f.stage, _utf8(f.reason), after.get(place)) for place, f in failures],
         )
-        for _, failure in failures:
-            if failure.id is not None and failure.stage not in {"read", "extract"}:
-                self.seen.forget(failure.id, batch)
+        self._database.executemany(
+            "UPDATE failures SET retried = ? WHERE failure = ?", [(batch, number) for number in retried]
+        )
 
     def part_is_whole(self, part: int) -> bool:
         """Say whether all batches planned for a part are done; a part without batches is not whole."""
@@ -346,20 +378,31 @@ class Ledger:
 
     # Failures and counts
 
-    def failures(self) -> Iterator[tuple[int, Failure]]:
-        """Give the failures with their numbers, in input order."""
-        batch, place, number = -1, -1, -1
+    def failures(self, before: int | None = None) -> Iterator[Failed]:
+        """Give the failures in input order: those that stand, or all of the batches before one."""
+        batch, place = -1, -1
         while row := self._database.execute(
-            "SELECT failure, id, file, line, stage, reason, batch, place FROM failures"
-            " WHERE (batch, place, failure) > (?, ?, ?) ORDER BY batch, place, failure LIMIT 1",
-            (batch, place, number),
+            "SELECT failure, id, file, line, stage, reason, after, batch, place FROM failures"
+            " WHERE (batch, place) > (?, ?) AND ((?3 IS NULL AND retried IS NULL) OR batch < ?3)"
+            " ORDER BY batch, place LIMIT 1",
+            (batch, place, before),
         ).fetchone():
-            number, batch, place = row[0], row[6], row[7]
-            yield number, Failure(*row[1:6])
+            batch, place = row[7], row[8]
+            yield Failed(row[0], Failure(*row[1:6]), row[6])
 
-    def drop_failures(self, numbers: Sequence[int]) -> None:
-        """Forget failures: their articles have been tried again."""
-        self._database.executemany("DELETE FROM failures WHERE failure = ?", [(number,) for number in numbers])
+    def readmit(self, numbers: Sequence[int]) -> None:
+        """Let articles that failed be taken in again."""
+        for number in numbers:
+            row = self._database.execute("SELECT id, stage FROM failures WHERE failure = ?", (number,)).fetchone()
+            if row[0] is not None and row[1] in _TAKEN_IN:
+                self.seen.forget(row[0])
+
+    def drop_failures(self, numbers: Sequence[int] | None = None) -> None:
+        """Forget these failures, or all whose articles have been tried again."""
+        if numbers is None:
+            self._database.execute("DELETE FROM failures WHERE retried IS NOT NULL")
+        else:
+            self._database.executemany("DELETE FROM failures WHERE failure = ?", [(number,) for number in numbers])
 
     def counts(self) -> Counts:
         """Count what is done."""
@@ -368,11 +411,15 @@ class Ledger:
             " coalesce(sum(unsure_count), 0) FROM batches WHERE done"
         ).fetchone()
         articles, duplicates, claims, unsure = row
-        failed = self._count("SELECT count(*) FROM failures")
+        failed = self._count("SELECT count(*) FROM failures WHERE retried IS NULL")
         return Counts(articles, duplicates, claims, unsure, failed, self.next_part())
 
     def _count(self, query: str, *values: Any) -> int:
         return int(self._database.execute(query, values).fetchone()[0])
+
+
+def _utf8(words: str) -> str:
+    return words.encode("utf-8", "backslashreplace").decode()
 
 
 def _known_file(row: Sequence[Any]) -> KnownFile:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 # Beyond these a page is a dump or an attack, not an article; the parsers' time and stack are for neither.
 MAX_BYTES = 20_000_000
+_MAX_TAGS = 200_000
+_MAX_ATTRIBUTES = 2_000
+_LONG_TAG = re.compile(r"<[A-Za-z][^<>]{4000,}")
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 # The parser silently leaves out what is nested deeper.
 _MAX_DEPTH = 255
 _HEAD = 4096
@@ -74,6 +78,8 @@ def _extract(page: Page, where: str, warn: Callable[[str], None]) -> Article | I
     html = page.html if isinstance(page.html, str) else _decode(page.html, where, warn)
     if isinstance(html, InputError):
         return html
+    if problem := _bomb(html):
+        return InputError(f"{where}: {problem}, expected a news page")
     from trafilatura import bare_extraction
     from trafilatura.utils import load_html
 
@@ -89,6 +95,16 @@ def _extract(page: Page, where: str, warn: Callable[[str], None]) -> Article | I
     if not text.strip():
         return InputError(f"{where}: no article found in this page, expected HTML with paragraphs of text")
     return Article(page.id, text, {**_metadata(found), **page.metadata}, extracted=True)
+
+
+def _bomb(html: str) -> str | None:
+    """Say what in a page would keep the parsers busy for minutes: they need the square of a tag's attributes."""
+    if html.count("<") > _MAX_TAGS:
+        return f"more than {_MAX_TAGS:,} tags"
+    names = (_QUOTED.sub(" ", tag[0]).split() for tag in _LONG_TAG.finditer(html))
+    return (
+        f"a tag with more than {_MAX_ATTRIBUTES:,} attributes" if any(len(n) > _MAX_ATTRIBUTES for n in names) else None
+    )
 
 
 def _decode(data: bytes, where: str, warn: Callable[[str], None]) -> str | InputError:

@@ -1,15 +1,21 @@
 """Cuts a job's input into batches: the same cuts whenever the same input is read again."""
 
 import contextlib
+import hashlib
+import math
+import os
+import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 
 from stance.config import Columns
 from stance.errors import InputError
 from stance.formats import Entry, read_entries
 from stance.inputs import STDIN, InputFile, ListingError, fingerprint, list_files
-from stance.ledger import Cut, KnownFile, Ledger
+from stance.ledger import Cut, Failed, KnownFile, Ledger
 from stance.types import Article, Failure
 from stance.work import Item, Task
 from stance.workers import extracted
@@ -33,7 +39,7 @@ class Planned:
         reached: Bytes of the input that are done with once it is done.
         entries: Articles and failures so far.
         chars: Of its articles' texts.
-        ends: The last line taken of each file that it touches; None where the file is one article.
+        after: Of failures that are the last of their file, by place: see `stance.ledger.Failed`.
     """
 
     batch: int
@@ -43,7 +49,7 @@ class Planned:
     reached: int = 0
     entries: int = 0
     chars: int = 0
-    ends: dict[int, int | None] = field(default_factory=dict)
+    after: dict[int, int] = field(default_factory=dict)
 
     @property
     def task(self) -> Task:
@@ -53,12 +59,37 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class _Located:
-    """An entry, the file it is in, the bytes before it, and the failures that it makes up for."""
+    """An entry, the file it is in, the bytes before it, and the failures that it makes up for.
+
+    `after` is None, but for the last entry of a file: the line before it.
+    """
 
     file: KnownFile
     entry: Entry
     passed: int
-    retried: list[int] = field(default_factory=list)
+    after: int | None = None
+    retried: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class _Again:
+    """What failed in a file: numbers of failures of the whole, of lines; and the line after which all is missing."""
+
+    whole: list[int] = field(default_factory=list)
+    lines: list[tuple[int, int]] = field(default_factory=list)
+    rest: int | None = None
+
+    @classmethod
+    def of(cls, failures: Iterable[Failed]) -> "_Again":
+        again = cls()
+        for failed in failures:
+            if failed.failure.line is None:
+                again.whole.append(failed.number)
+            else:
+                again.lines.append((failed.failure.line, failed.number))
+            if failed.after is not None:
+                again.rest = failed.after
+        return again
 
 
 @dataclass(slots=True)
@@ -89,17 +120,16 @@ class Plan:
         self.ledger.seen.forget_from(first)
         yield from self._cut(first, self._located(inputs, self.ledger.reached(first)))
 
-    def retries(self) -> Iterator[Planned]:
-        """Give batches of the articles that failed."""
-        numbers: dict[str, dict[int | None, list[int]]] = {}
-        for number, failure in self.ledger.failures():
-            numbers.setdefault(failure.file, {}).setdefault(failure.line, []).append(number)
-        located = (found for name, lines in numbers.items() for found in self._failed(name, lines))
-        yield from self._cut(self.ledger.next_batch(), located, retry=True)
+    def retries(self, since: int) -> Iterator[Planned]:
+        """Give batches of the articles that failed in the batches before `since`; go on where a retry stopped."""
+        first = self.ledger.next_batch()
+        reached = self.ledger.reached(first, since=since, retry=True)
+        yield from self._cut(first, self._failed(since, reached), retry=True)
 
     def bytes_total(self, inputs: Sequence[str]) -> int:
-        """Give the size of all input files but standard input."""
-        files = list_files(_but_stdin(inputs), spool=self.spool, skip=self.out)
+        """Give the size of all input files but standard input and what only a pipe lists."""
+        again = [name for name in _but_stdin(inputs) if not name.startswith("@") or Path(name[1:]).is_file()]
+        files = list_files(again, spool=self.spool, skip=self.out)
         return sum(file.size for file in files if isinstance(file, InputFile))
 
     def _cut(self, batch: int, located: Iterable[_Located], *, retry: bool = False) -> Iterator[Planned]:
@@ -110,19 +140,30 @@ class Plan:
                 self.warn(message)
             self._add(planned, place, article)
             full = planned.entries >= BATCH_ENTRIES or planned.chars >= BATCH_CHARS
+            if old and planned.entries == old[0].entries and (old[0].file, old[0].line) != _end(place):
+                self._cut_anew(batch)
+                old = None
             if planned.entries == old[0].entries if old else full:
                 yield from self._close(planned, place, old, retry=retry)
                 batch += 1
                 planned, old = Planned(batch), self.ledger.planned(batch)
+        if old:
+            self._cut_anew(batch)
+            old = None
         if planned.entries:
             yield from self._close(planned, place, old, retry=retry)
+
+    def _cut_anew(self, batch: int) -> None:
+        """Forget where this batch and later ones were cut: the input is not what it was then."""
+        self.ledger.drop_cuts(batch)
+        self.ledger.seen.forget_from(batch + 1)
 
     def _add(self, planned: Planned, place: _Located, found: Article | InputError) -> None:
         entry, at = place.entry, planned.entries
         planned.entries += 1
         planned.retried += place.retried
         planned.reached = place.passed + entry.offset
-        planned.ends[place.file.file] = entry.line
+        self.ledger.readmit(place.retried)
         stage = "read" if entry.found is found else "extract"
         if isinstance(found, Article):
             stage = "read"
@@ -136,17 +177,16 @@ class Plan:
                 return
             found = known
         name = None if isinstance(entry.found, InputError) else entry.found.id
+        if place.after is not None:
+            planned.after[at] = place.after
         planned.failures.append((at, Failure(name, entry.file, entry.line, stage, str(found))))
 
     def _close(
         self, planned: Planned, last: _Located, old: tuple[Cut, bool] | None, *, retry: bool
     ) -> Iterator[Planned]:
-        for number, line in planned.ends.items():
-            self.ledger.note_line(number, line)
         if old is None:
             part = self.ledger.open_part(self.part_articles, PART_CHARS)
-            file = None if retry else last.file.file
-            self.ledger.plan(Cut(planned.batch, part, file, last.entry.line, planned.entries, planned.chars))
+            self.ledger.plan(Cut(planned.batch, part, *_end(last), planned.entries, planned.chars, retry))
         if old is None or not old[1]:
             yield planned
 
@@ -157,82 +197,155 @@ class Plan:
         for known in ledger.files():
             if known.file >= end:
                 break
-            size = max(known.size, 0)
-            if reached is None or known.file > reached[0]:
-                yield from self._again(known, passed)
-            elif known.file == reached[0] and reached[1] is not None:
-                yield from self._read(known, passed, after=reached[1])
-            passed += size
+            if not is_behind(known, ledger, reached):
+                yield from self._read(known, passed, after=_line_in(known, reached))
+            passed += max(known.size, 0)
         if ledger.file(STDIN) is not None:
             inputs = _but_stdin(inputs)
         for listed in list_files(inputs, spool=self.spool, skip=self.out):
             if ledger.file(_name(listed)) is None:
                 known = self._take_in(listed)
-                yield from self._read_new(known, listed, passed)
+                yield from self._read(known, passed)
                 passed += max(known.size, 0)
 
-    def _failed(self, name: str, lines: dict[int | None, list[int]]) -> Iterator[_Located]:
-        """Give again what failed in a file; a file that failed as a whole, from where it failed."""
-        known, whole = self.ledger.file(name), lines.get(None, [])
-        if known is None or known.size == _MISSING:
-            for listed in list_files([name], spool=self.spool, skip=self.out):
-                if _name(listed) == name or self.ledger.file(_name(listed)) is None:
-                    for found in self._read_new(self._take_in(listed), listed, 0):
-                        yield _Located(found.file, found.entry, 0, whole)
-                        whole = []
+    def _failed(self, since: int, reached: tuple[int, int | None] | None) -> Iterator[_Located]:
+        """Give again what failed, file by file, and what may have come after it."""
+        come: set[int] = set()
+        # Failures of a file stand together, as they are in input order.
+        for name, failures in groupby(self.ledger.failures(before=since), lambda failed: failed.failure.file):
+            again = _Again.of(failures)
+            for known in self._files_again(name, again):
+                if known.file in come:
+                    continue
+                come.add(known.file)
+                if reached is None:
+                    yield from self._tried_again(known, again)
+                elif known.file == reached[0]:
+                    if reached[1] is not None:
+                        yield from self._tried_again(known, again, after=reached[1])
+                    reached = None
+
+    def _files_again(self, name: str, again: "_Again") -> Iterator[KnownFile]:
+        """Give the files in which something failed: one, or all that are now where there was nothing."""
+        known, first = self.ledger.file(name), int(self.ledger.about("retry_files") or 0)
+        if known is not None and known.problem is None:
+            path = self._path(known)
+            if path.is_file():
+                yield self._take_in(InputFile(known.name, path, path.stat().st_size))
+            else:
+                self.warn(f"{name}: is gone, expected the file that was read; what failed in it is not tried again")
             return
-        if known.path.is_file():
-            changed = known
-            known = self._take_in(InputFile(known.name, known.path, known.path.stat().st_size))
-            if changed.sha256 != known.sha256 and set(lines) != {None}:
-                self.warn(f"{name}: has changed since it was read; only what failed in it is read again")
-        for found in self._read(known, 0):
+        nothing = True
+        for listed in list_files([name], spool=self.spool, skip=self.out):
+            other = self.ledger.file(_name(listed))
+            if other is None or _name(listed) == name or other.file >= first:
+                nothing = False
+                yield self._take_in(listed)
+        if nothing:  # what it lacked has been read from elsewhere
+            self.ledger.drop_failures(again.whole)
+
+    def _tried_again(self, known: KnownFile, again: "_Again", *, after: int = 0) -> Iterator[_Located]:
+        lines, whole = deque(pair for pair in again.lines if pair[0] > after), again.whole
+
+        def gone(before: float) -> Iterator[_Located]:
+            while lines and lines[0][0] < before:
+                line, number = lines.popleft()
+                problem = InputError(f"{known.name}:{line}: is gone, expected the line that failed before")
+                yield _Located(known, Entry(known.name, line, problem, 0), 0, retried=(number,))
+
+        for found in self._read(known, 0, after=after):
             line = found.entry.line
-            if line in lines or (whole and line is not None and line > known.lines) or (whole and line is None):
-                yield _Located(found.file, found.entry, 0, lines.get(line, []) if line is not None else whole)
-
-    def _again(self, known: KnownFile, passed: int) -> Iterator[_Located]:
-        if known.size != _MISSING:
-            yield from self._read(known, passed)
-            return
-        for listed in list_files([known.name], spool=self.spool, skip=self.out):
-            if _name(listed) == known.name:
-                yield from self._read_new(known, listed, passed)
-
-    def _read_new(self, known: KnownFile, listed: InputFile | ListingError, passed: int) -> Iterator[_Located]:
-        if isinstance(listed, ListingError):
-            yield _Located(known, Entry(listed.file, None, listed, 0), passed)
-        else:
-            yield from self._read(known, passed)
+            if line is not None:
+                yield from gone(line)
+            elif not whole and again.rest is None:
+                return  # the file cannot be read at all now: what is known of its lines stands
+            here = [lines.popleft()[1]] if lines and lines[0][0] == line else []
+            if here or line is None or (again.rest is not None and line > again.rest):
+                yield replace(found, retried=(*here, *whole))
+                whole = []  # made up for by the first entry
+        yield from gone(math.inf)
 
     def _read(self, known: KnownFile, passed: int, *, after: int = 0) -> Iterator[_Located]:
-        if not known.path.is_file():
+        """Give the entries of a file; the last one says which line stands before it."""
+        found: Iterable[Entry]
+        path = self._path(known)
+        if known.problem is not None:
+            found = [Entry(known.name, None, InputError(known.problem), 0)]
+        elif path.is_file():
+            found = read_entries(InputFile(known.name, path, known.size), self.columns, self.warn, after=after)
+        else:
             gone = InputError(f"{known.name}: is gone, expected the file that was here when the job began")
-            yield _Located(known, Entry(known.name, None, gone, 0), passed)
-            return
-        file = InputFile(known.name, known.path, known.size)
-        for entry in read_entries(file, self.columns, self.warn, after=after):
-            yield _Located(known, entry, passed)
+            found = [Entry(known.name, None, gone, 0)]
+        last, before = None, after
+        for entry in found:
+            if entry.line is not None and entry.line <= after:
+                continue  # that it cannot be read to its end was said before
+            if last is not None:
+                yield _Located(known, last, passed)
+                before = last.line or before
+            last = entry
+        if last is not None:
+            yield _Located(known, last, passed, before)
 
     def _take_in(self, listed: InputFile | ListingError) -> KnownFile:
+        path = Path(os.path.abspath(listed.file if isinstance(listed, ListingError) else listed.path))
         if isinstance(listed, ListingError):
-            return self.ledger.add_file(listed.file, Path(listed.file), _MISSING, 0, "")
+            return self.ledger.add_file(listed.file, path, _MISSING, 0, "", str(listed))
         modified, sha256 = 0, ""
         with contextlib.suppress(OSError):  # reading it says why
             modified, sha256 = listed.path.stat().st_mtime_ns, fingerprint(listed.path)
-        return self.ledger.add_file(listed.name, listed.path, listed.size, modified, sha256)
+        known = self.ledger.add_file(listed.name, path, listed.size, modified, sha256)
+        if listed.name == STDIN:
+            self.ledger.commit()  # nobody can give it again
+        return known
+
+    def _path(self, known: KnownFile) -> Path:
+        return self.spool if known.name == STDIN else known.path
 
 
-def changed_files(ledger: Ledger) -> Iterator[KnownFile]:
-    """Give the input files that are no longer what they were when the job took them in."""
+def changed_files(ledger: Ledger) -> Iterator[tuple[KnownFile, str]]:
+    """Give the input files that are no longer what they were when the job took them in, and what has happened."""
+    reached = ledger.reached(ledger.next_batch())
     for known in ledger.files():
-        if known.size == _MISSING or not known.path.is_file():
+        if known.problem is not None or known.name == STDIN:
+            continue
+        if not known.path.is_file():
+            if not is_behind(known, ledger, reached):
+                yield known, "is gone"
             continue
         found = known.path.stat()
         if (found.st_size, found.st_mtime_ns) != (known.size, known.modified) and known.sha256 != fingerprint(
             known.path
         ):
-            yield known
+            yield known, "has changed"
+
+
+def differs_from_stdin(ledger: Ledger) -> bool:
+    """Say whether standard input holds something, and not what the job has a copy of."""
+    known = ledger.file(STDIN)
+    if known is None or sys.stdin is None or sys.stdin.isatty():
+        return False
+    digest, empty = hashlib.sha256(), True
+    with contextlib.suppress(OSError):
+        while piece := sys.stdin.buffer.read(1 << 20):
+            digest.update(piece)
+            empty = False
+    return not empty and digest.hexdigest() != known.sha256
+
+
+def is_behind(known: KnownFile, ledger: Ledger, reached: tuple[int, int | None] | None) -> bool:
+    """Say whether a file has been read to its end where the batches that are done reach so far."""
+    if known.file < int(ledger.about("read_files") or 0):
+        return True
+    return reached is not None and (known.file < reached[0] or (known.file == reached[0] and reached[1] is None))
+
+
+def _line_in(known: KnownFile, reached: tuple[int, int | None] | None) -> int:
+    return reached[1] or 0 if reached is not None and known.file == reached[0] else 0
+
+
+def _end(place: _Located) -> tuple[int, int | None]:
+    return place.file.file, place.entry.line
 
 
 def _where(entry: Entry) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from stance.articles import cut
 from stance.types import Article, Failure
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 # that was measured reads 20,000 characters a second on one core.
 TIMEOUT_SECONDS = 300.0
 TIMEOUT_CHARS = 500
+# What an exception says may hold the article's whole text.
+_REASON_CHARS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,8 @@ def perform(pipeline: "Pipeline", task: Task, *, min_probability: float) -> Done
             try:
                 read |= _read(pipeline, [item], min_probability)
             except Exception as error:
-                failures.append((item.place, failed(item, "run", f"{type(error).__name__}: {error}")))
+                reason = cut(f"{type(error).__name__}: {error}", _REASON_CHARS)
+                failures.append((item.place, failed(item, "run", reason)))
         return _done(task, read, failures)
     return _done(task, read, [])
 

@@ -224,38 +224,67 @@ def extracted(
     Yields:
         The same with pages turned into articles, and warnings.
     """
-    ahead: deque[tuple[_Place, Article | InputError | Future[tuple[Article | InputError, list[str]]], str]] = deque()
-    pool: ProcessPool | None = None
-    try:
+    ahead: deque[tuple[_Place, Article | InputError | _Opened]] = deque()
+    with closing(_PageReaders(count)) as readers:
         for kept, found, where in entries:
-            if isinstance(found, Page):
-                pool = pool or _pool(count)
-                ahead.append((kept, pool.schedule(_extract, (found, where), timeout=PAGE_SECONDS), where))
-            elif not ahead:
+            if not isinstance(found, Page) and not ahead:
                 yield kept, found, []
                 continue
-            else:
-                ahead.append((kept, found, where))
+            ahead.append((kept, readers.open(found, where) if isinstance(found, Page) else found))
             if len(ahead) > _PAGES_AHEAD * count:
-                yield _taken(*ahead.popleft())
-        while ahead:
-            yield _taken(*ahead.popleft())
-    finally:
-        if pool is not None:
-            _end(pool)
+                kept, waiting = ahead.popleft()
+                yield kept, *readers.read(waiting)
+        for kept, waiting in ahead:
+            yield kept, *readers.read(waiting)
 
 
-def _taken(
-    kept: _Place, found: "Article | InputError | Future[tuple[Article | InputError, list[str]]]", where: str
-) -> tuple[_Place, Article | InputError, list[str]]:
-    if not isinstance(found, Future):
-        return kept, found, []
-    try:
-        return kept, *found.result()
-    except TimeoutError:
-        return kept, InputError(f"{where}: a page that takes over {PAGE_SECONDS:.0f} seconds, expected HTML"), []
-    except Exception as error:
-        return kept, InputError(f"{where}: a page on which its reader died ({error}), expected HTML"), []
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A page that a process is at."""
+
+    page: Page
+    where: str
+    future: Future[tuple[Article | InputError, list[str]]]
+
+
+class _PageReaders:
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._pool: ProcessPool | None = None
+
+    def open(self, page: Page, where: str) -> _Opened:
+        for _ in range(_BREAKS):
+            self._pool = self._pool or _pool(self._count)
+            try:
+                return _Opened(page, where, self._pool.schedule(_extract, (page, where), timeout=PAGE_SECONDS))
+            except (BrokenExecutor, RuntimeError):
+                self.close()
+        raise StanceError(f"processes that read web pages died {_BREAKS} times before they read one; see dmesg")
+
+    def read(self, found: Article | InputError | _Opened) -> tuple[Article | InputError, list[str]]:
+        """Wait for a page; one whose reader dies is read once more, as a batch is."""
+        if not isinstance(found, _Opened):
+            return found, []
+        deaths = 0
+        for _ in range(_TRIES + _BREAKS):
+            try:
+                return found.future.result()
+            except TimeoutError:
+                slow = f"{found.where}: a page that takes over {PAGE_SECONDS:.0f} seconds, expected HTML"
+                return InputError(slow), []
+            except BrokenExecutor:
+                pass  # the pool broke, which tells nothing of this page
+            except Exception:
+                deaths += 1
+                if deaths == _TRIES:
+                    break
+            found = self.open(found.page, found.where)
+        return InputError(f"{found.where}: a page on which its reader died, expected HTML"), []
+
+    def close(self) -> None:
+        if self._pool is not None:
+            _end(self._pool)
+            self._pool = None
 
 
 def _settled(job: _Job, done: Done) -> list[Done]:
@@ -311,7 +340,12 @@ def _ignore_interrupts() -> None:
 
 @functools.cache
 def _worker(settings: "RunConfig") -> Worker:
-    return Worker(settings, threads=1)
+    try:
+        return Worker(settings, threads=1)
+    except StanceError:
+        raise
+    except Exception as error:  # of the machine, not of the article that happens to be the first
+        raise ModelError(f"the model cannot be loaded: {type(error).__name__}: {error}") from error
 
 
 def _extract(page: Page, where: str) -> tuple[Article | InputError, list[str]]:

@@ -207,7 +207,9 @@ def test_metadata_too_deep() -> None:
     assert str(found) == "here:3: metadata nested deeper than 50, expected a flat row"
 
 
-_CELLS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()) | st.binary() | st.datetimes()
+_CELLS = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()) | st.binary() | st.datetimes()
+)
 _VALUES = st.recursive(_CELLS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8)
 _NAMES = st.sampled_from(["id", "text", "html", "title", "headline", "date", "quotes"]) | st.text(max_size=8)
 

@@ -169,6 +169,17 @@ def test_bad_lists(content: str, message: str) -> None:
     assert listed("@list.txt") == [f"!{message}"]
 
 
+def test_a_list_may_be_a_pipe() -> None:
+    put("a.txt", "b.txt")
+    reader, writer = os.pipe()
+    os.write(writer, b"a.txt\nb.txt\n")
+    os.close(writer)
+    assert listed(f"@/dev/fd/{reader}") == ["a.txt", "b.txt"]
+    os.close(reader)
+    os.mkfifo("nobody")
+    assert listed("@nobody") == ["!nobody: an empty list, expected one input a line"]
+
+
 def test_lists_that_name_each_other() -> None:
     put("a.txt", content="@b.txt\n")
     put("b.txt", content="@a.txt\n")

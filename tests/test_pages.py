@@ -149,7 +149,12 @@ REFUSED = {
     "a page of scripts": (page(body="<script>var words = 'all of them';</script>"), "no article found"),
     "an image": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 9, ""),
     "nested too deep": (nested(300), "elements nested deeper than 255"),
-    "nested far too deep": (nested(1_000_000), "elements nested deeper than 255"),
+    "nested far too deep": (nested(100_000), "elements nested deeper than 255"),
+    "too many tags": ("<p>word" * 200_001, "more than 200,000 tags"),
+    "too many attributes": (
+        "<p " + " ".join(f"a{i}='x y'" for i in range(2_500)) + ">words</p>",
+        "a tag with more than 2,000 attributes",
+    ),
     "too large": (b"<p>" + b"x" * MAX_BYTES, "a page of 20 MB, expected a news page of at most 20 MB"),
     "bytes of no encoding": (b"<html><p>\x81\x8d\x8f\x90\x9d</p>", "bytes that are no text (byte 9)"),
 }
@@ -167,6 +172,11 @@ def test_nesting_that_the_parser_still_sees() -> None:
     found, _ = take(nested(200))
     assert isinstance(found, Article)
     assert found.text.endswith("Deep inside, somebody says that this is the end of it.")
+
+
+def test_a_picture_within_a_tag_is_no_bomb() -> None:
+    found, _ = take(page(body=f"<img src='data:image/png;base64,{'QUJD' * 100_000}=='>" + BODY))
+    assert found == Article("weir", TEXT, {}, extracted=True)
 
 
 def test_half_a_surrogate_pair_becomes_a_sign() -> None:

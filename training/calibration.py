@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 _BINS = 15
+# Shares of the quotes, the surest first, for which the accuracy is reported.
+COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 
 
 def confidences(
@@ -31,11 +33,15 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
     Returns:
         Mean absolute difference of confidence and accuracy over the bins, weighted by their size; 0 of nothing.
     """
+    found = bins(confidence, right)
+    return float(sum(abs(mean - share) * n for mean, share, n in found) / max(1, sum(n for _, _, n in found)))
+
+
+def bins(confidence: np.ndarray, right: np.ndarray) -> list[tuple[float, float, int]]:
+    """Give mean confidence, accuracy and number of quotes of each of 15 bins of equal mass, the least sure first."""
     right = _shared(confidence, right)
-    order = np.argsort(confidence, kind="stable")
-    bins = [part for part in np.array_split(order, _BINS) if len(part)]
-    gaps = [abs(confidence[part].mean() - right[part].mean()) * len(part) for part in bins]
-    return float(sum(gaps) / max(1, len(order)))
+    parts = np.array_split(np.argsort(confidence, kind="stable"), _BINS)
+    return [(float(confidence[part].mean()), float(right[part].mean()), len(part)) for part in parts if len(part)]
 
 
 def accuracy_at(confidence: np.ndarray, right: np.ndarray, coverage: float) -> tuple[float, float]:

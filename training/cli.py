@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 data that cannot be read or a figure below its floor, 2 wr
 """
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -20,6 +21,7 @@ from training.annotations import AnnotatedArticle, parse_marked, read_annotated,
 
 CORPUS = Path(__file__).parent / "corpus"
 FLOORS = Path(__file__).parent.parent / "models" / "floors.json"
+READERS = FLOORS.with_name("readers.json")
 app = typer.Typer(
     help="Train the network on annotated articles, tune it, and measure it.",
     no_args_is_help=True,
@@ -28,11 +30,16 @@ app = typer.Typer(
 )
 _out = Console(highlight=False)
 _errors = Console(stderr=True, highlight=False)
+_SIGNS = {"for": "[green]+[/green]", "against": "[red]-[/red]", "care": "[yellow]![/yellow]"}
 _CODES = {InputError: 1, ConfigError: 2, ModelError: 3}
 
 Data = Annotated[list[Path], typer.Option("--data", help="Annotated articles (.jsonl, .jsonl.gz); may be repeated.")]
 Model = Annotated[
     Path | None, typer.Option(help="A model folder.  \\[default: the model that ships]", show_default=False)
+]
+BaselineData = Annotated[
+    list[Path] | None,
+    typer.Option(help="What the TF-IDF baseline learns from.  \\[default: the corpus that ships]", show_default=False),
 ]
 JsonOut = Annotated[Path | None, typer.Option("--json", help="Write the figures here too.", show_default=False)]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
@@ -102,12 +109,7 @@ def tune(data: Data, model: Model = None, device: Device = "auto") -> None:
 def evaluate(
     data: Data,
     model: Model = None,
-    baseline_data: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="What the TF-IDF baseline learns from.  \\[default: the corpus that ships]", show_default=False
-        ),
-    ] = None,
+    baseline_data: BaselineData = None,
     device: Device = "auto",
     json_out: JsonOut = None,
 ) -> None:
@@ -142,6 +144,82 @@ def evaluate(
             for figure, value in _rounded(one.doubt()).items():
                 figures.setdefault(figure, {})[one.name] = value
         json_out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+@app.command()
+def report(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The page (.html); the figures stand beside it (.json).")],
+    model: Model = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Another model's folder, to be measured beside it.", show_default=False)
+    ] = None,
+    baseline_data: BaselineData = None,
+    floors: Annotated[Path, typer.Option(help="What must be reached.")] = FLOORS,
+    readers: Annotated[Path, typer.Option(help="How well readers agree.")] = READERS,
+    swaps: Annotated[
+        int, typer.Option(min=0, help="Exchanges of each kind of names for every article; 0 leaves them out.")
+    ] = 4,
+    seed: Annotated[int, typer.Option(help="Of the names drawn.")] = 13,
+    device: Device = "auto",
+) -> None:
+    """Write all that is known of a model as one page to decide by, with every mistake in its context.
+
+    The page is one HTML file that asks the network for nothing. It holds the texts of articles with mistakes in them.
+    """
+    from stance.files import whole_file
+    from training.baselines import fit_baseline, judged
+    from training.decision import Readers
+    from training.evaluate import answers
+    from training.fairness import fairness as even_handedness
+    from training.gate import Floors, fingerprint
+    from training.provenance import Run, recorded
+    from training.report import SetData, build, figures
+    from training.report_page import page
+
+    if out.suffix.lower() not in {".html", ".htm"}:
+        raise ConfigError(f"{out}: expected a name that ends in .html")
+    _refuse_unwritable(out)
+    known, agreement = Floors.read(floors), Readers.read(readers)
+    sets = {set_name(path): (path, _read(path)) for path in data}
+    _refuse_twins([set_name(path) for path in data])
+    folders = [model or default_model(), *([against] if against else [])]
+    pipelines = [Pipeline.from_pretrained(folder, device=device) for folder in folders]
+    learning = baseline_data or [CORPUS / "train.jsonl"]
+    learned = fit_baseline([pair for path in learning for pair in judged(_read(path))])
+    articles = [annotated for _, found in sets.values() for annotated in found]
+    with Progress(console=_errors, transient=True, disable=not _errors.is_terminal) as bar:
+        task = bar.add_task("reading", total=len(articles) * (len(pipelines) + bool(swaps)))
+        found = [
+            {name: answers(pipeline, some, tick=lambda: bar.advance(task)) for name, (_, some) in sets.items()}
+            for pipeline in pipelines
+        ]
+        stances = any(quote.stance and not quote.optional for one in articles for quote in one.quotes)
+        shifts = (
+            even_handedness(pipelines[0], articles, swaps=swaps, seed=seed, tick=lambda: bar.advance(task))
+            if swaps and stances
+            else []
+        )
+        files = [(path, len(some)) for path, some in sets.values()]
+        run = Run(sys.argv[1:], folders, files, learning, swaps, seed, device)
+        made = build(
+            pipelines[0].model,
+            [SetData(name, fingerprint(path), *(some[name] for some in found)) for name, (path, _) in sets.items()],
+            learned,
+            floors=known,
+            readers=agreement,
+            shifts=shifts,
+            provenance=run.provenance([pipeline.network.config for pipeline in pipelines]),
+            other=pipelines[1].model if against else None,
+            champion=None if against else recorded(folders[0], known),
+        )
+    for path, words in ((out, page(made)), (out.with_suffix(".json"), json.dumps(figures(made), indent=1) + "\n")):
+        with whole_file(path) as temporary:
+            temporary.write_text(words, encoding="utf-8", newline="\n")
+    _out.print(f"{escape(made.model)}: {made.decision.headline}")
+    for reason in made.decision.reasons:
+        _out.print(f"  {_SIGNS[reason.side]} {escape(reason.words)}", soft_wrap=True)
+    _out.print(f"wrote {escape(str(out))} and {escape(str(out.with_suffix('.json')))}")
 
 
 @app.command()
@@ -219,6 +297,40 @@ def gate(
     if low:
         _errors.print(f"[red]error:[/red] {low} figures have fallen below their floors", soft_wrap=True)
         raise typer.Exit(1)
+
+
+@app.command()
+def bench_jobs(
+    articles: Annotated[int, typer.Option(min=1, help="Of each job.")] = 2000,
+    turns: Annotated[int, typer.Option(min=1, help="So often every engine has its turn.")] = 2,
+    model: Model = None,
+    device: Device = "auto",
+    json_out: JsonOut = None,
+) -> None:
+    """Measure how many articles a second a job reads: with one worker, with two, and through Ray on this machine.
+
+    The articles are those of the corpus again and again. Needs an idle machine with two cores, and with the model
+    that ships about half an hour.
+    """
+    from dataclasses import asdict
+
+    from stance.config import RunConfig
+    from training import bench
+
+    _refuse_unwritable(json_out)
+    settings = load_config(RunConfig, None, model=model, device=device)
+    with Progress(console=_errors, transient=True, disable=not _errors.is_terminal) as bar:
+        task = bar.add_task("", total=articles)
+        measured = bench.job_throughput(
+            settings,
+            articles=articles,
+            turns=turns,
+            tick=lambda name, done: bar.update(task, description=name, completed=done),
+        )
+    _out.print(bench.report(measured))
+    if json_out is not None:
+        figures = {"articles": articles, "machine": bench.machine(), "engines": [asdict(one) for one in measured]}
+        json_out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 @app.command()

@@ -1,7 +1,8 @@
 """Gold against predicted: every figure of a model on sets of annotated articles, with intervals."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from rich.table import Table
@@ -10,11 +11,33 @@ from stance.pipeline import Pipeline
 from stance.records import claim_row
 from stance.types import Stance
 from training.annotations import AnnotatedArticle, GoldQuote
-from training.calibration import accuracy_at, calibration_error
+from training.calibration import COVERAGES, accuracy_at, calibration_error
 from training.metrics import Score, StanceScore, Tally, stance_score, tally, total
 
-_RESAMPLES = 1000
-_COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+RESAMPLES = 1000
+SEED = 13
+
+
+Verdict = tuple[Stance, Stance | None, dict[Stance, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model said of one annotated article.
+
+    Attributes:
+        annotated: Gold.
+        claims: Its records of the whole job (see `stance.records`).
+        verdicts: The judged quotes, each with what it says of the annotated spans; None where they hold no word.
+    """
+
+    annotated: AnnotatedArticle
+    claims: tuple[dict[str, Any], ...]
+    verdicts: tuple[tuple[GoldQuote, Verdict | None], ...]
+
+    def judged(self) -> list[tuple[str, str, float]]:
+        """Give gold and predicted stance of each judged quote, on the annotated spans, and how sure that is."""
+        return [(str(q.stance), str(v[0]) if v else "none", v[2][v[0]] if v else 0.0) for q, v in self.verdicts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +51,7 @@ class Evaluation:
         given: Stance alone, on the annotated spans.
         calibration: Expected calibration error of the stances on the annotated spans.
         coverage: Accuracy of the surest share of them, and the least probability in it, by share.
-        intervals: 95% bootstrap intervals over articles of the headline figures.
+        intervals: 95% bootstrap intervals over articles of the figures and of what the probabilities are worth.
     """
 
     name: str
@@ -60,43 +83,59 @@ def evaluate(
         articles: Gold.
         tick: Called after each article.
     """
-    tallies = []
-    results = pipeline.run(annotated.article for annotated in articles)
-    for annotated, (article, claims) in zip(articles, results, strict=True):
-        tallies.append(tally(annotated, [claim_row(article, claim, pipeline.model) for claim in claims]))
+    found = answers(pipeline, articles, tick=tick)
+    return evaluated(name, found, resampled(found))
+
+
+def answers(
+    pipeline: Pipeline, articles: Sequence[AnnotatedArticle], *, tick: Callable[[], None] = lambda: None
+) -> list[Answer]:
+    """Run a model over annotated articles: the whole job, and stance alone on the annotated spans.
+
+    Args:
+        pipeline: The model.
+        articles: Gold.
+        tick: Called after each article.
+    """
+    rows = []
+    for article, claims in pipeline.run(annotated.article for annotated in articles):
+        rows.append([claim_row(article, claim, pipeline.model) for claim in claims])
         tick()
-    judged = given_pairs(pipeline, articles)
-    pairs = [[(gold, predicted) for gold, predicted, _ in found] for found in judged]
-    confidence = np.asarray([p for found in judged for _, _, p in found])
-    right = np.asarray([gold == predicted for found in judged for gold, predicted, _ in found])
-    whole = total(tallies)
-    given = stance_score([pair for found in pairs for pair in found])
+    return [Answer(one, tuple(r), tuple(verdicts(pipeline, one))) for one, r in zip(articles, rows, strict=True)]
+
+
+def evaluated(name: str, found: Sequence[Answer], samples: Mapping[str, np.ndarray]) -> Evaluation:
+    """Score what a model answered.
+
+    Args:
+        name: Of the set.
+        found: One for each of its articles.
+        samples: Of the same answers, see `resampled`.
+    """
+    judged = [row for one in found for row in one.judged()]
+    confidence, right = _confidences(judged)
     return Evaluation(
         name,
-        len(articles),
-        sum(len(annotated.quotes) for annotated in articles),
-        whole,
-        given,
+        len(found),
+        sum(len(one.annotated.quotes) for one in found),
+        total([tally(one.annotated, one.claims) for one in found]),
+        stance_score([(gold, predicted) for gold, predicted, _ in judged]),
         calibration_error(confidence, right),
-        {share: accuracy_at(confidence, right, share) for share in _COVERAGES},
-        _intervals(tallies, pairs),
+        {share: accuracy_at(confidence, right, share) for share in COVERAGES},
+        {figure: interval(values) for figure, values in samples.items()},
     )
 
 
-def given_pairs(pipeline: Pipeline, articles: Sequence[AnnotatedArticle]) -> list[list[tuple[str, str, float]]]:
-    """Give gold and predicted stance of each article's judged quotes, on the annotated spans, and how sure it is."""
-    return [
-        [
-            (str(q.stance), str(v[0]) if v else "none", v[2][v[0]] if v else 0.0)
-            for q, v in verdicts(pipeline, annotated)
-        ]
-        for annotated in articles
-    ]
+def _confidences(judged: Sequence[tuple[str, str, float]]) -> tuple[np.ndarray, np.ndarray]:
+    return np.asarray([p for _, _, p in judged]), np.asarray([gold == guess for gold, guess, _ in judged])
 
 
-def verdicts(
-    pipeline: Pipeline, annotated: AnnotatedArticle
-) -> list[tuple[GoldQuote, tuple[Stance, Stance | None, dict[Stance, float]] | None]]:
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """Give the 95% percentile interval of resampled values."""
+    return float(np.quantile(values, 0.025)), float(np.quantile(values, 0.975))
+
+
+def verdicts(pipeline: Pipeline, annotated: AnnotatedArticle) -> list[tuple[GoldQuote, Verdict | None]]:
     """Give an article's judged quotes, each with what `Pipeline.judge` says of its annotated spans."""
     judged = [quote for quote in annotated.quotes if quote.stance is not None and not quote.optional]
     cut = [(q.content, next(iter(q.cue), None), next(iter(q.source), None)) for q in judged]
@@ -134,21 +173,38 @@ def report(evaluations: Sequence[Evaluation], baselines: Sequence[StanceScore]) 
     doubt.add_column("kept")
     for one in evaluations:
         doubt.add_column(one.name, justify="right")
-    for share in _COVERAGES:
+    for share in COVERAGES:
         kept = [one.coverage[share] for one in evaluations]
         doubt.add_row(f"{share:.0%}", *(f"{accuracy:.3f} ({least:.2f})" for accuracy, least in kept))
     doubt.add_row("calibration error", *(f"{one.calibration:.3f}" for one in evaluations), style="bold")
     return [headline, labels, doubt]
 
 
-def _intervals(tallies: Sequence[Tally], pairs: Sequence[Sequence[tuple[str, str]]]) -> dict[str, tuple[float, float]]:
-    """Bootstrap over articles (Efron & Tibshirani 1993), percentile intervals; the seed is fixed."""
-    generator = np.random.default_rng(13)
+def draws(count: int) -> list[list[int]]:
+    """Draw that many articles anew, with replacement, 1,000 times; the same draws for the same count."""
+    generator = np.random.default_rng(SEED)
+    return [generator.integers(count, size=count).tolist() for _ in range(RESAMPLES)]
+
+
+def resampled(found: Sequence[Answer]) -> dict[str, np.ndarray]:
+    """Bootstrap the figures, and what the probabilities are worth, over articles (Efron & Tibshirani 1993).
+
+    Two models' values on the same articles come from the same draws: their differences are a paired bootstrap.
+
+    Returns:
+        1,000 values of each figure.
+    """
+    tallies = [tally(one.annotated, one.claims) for one in found]
+    judged = [one.judged() for one in found]
     samples: dict[str, list[float]] = {}
-    for _ in range(_RESAMPLES):
-        chosen = generator.integers(len(tallies), size=len(tallies)).tolist()
-        whole = total([tallies[i] for i in chosen])
-        given = stance_score([pair for i in chosen for pair in pairs[i]])
-        for name, value in (whole.figures() | {"stance macro F1 (gold spans)": given.macro_f1}).items():
+    for chosen in draws(len(found)):
+        rows = [row for i in chosen for row in judged[i]]
+        confidence, right = _confidences(rows)
+        figures = total([tallies[i] for i in chosen]).figures() | {
+            "stance macro F1 (gold spans)": stance_score([(gold, predicted) for gold, predicted, _ in rows]).macro_f1,
+            "calibration error": calibration_error(confidence, right),
+            "accuracy at 80% coverage": accuracy_at(confidence, right, 0.8)[0],
+        }
+        for name, value in figures.items():
             samples.setdefault(name, []).append(value)
-    return {name: (float(np.quantile(v, 0.025)), float(np.quantile(v, 0.975))) for name, v in samples.items()}
+    return {name: np.asarray(values) for name, values in samples.items()}

@@ -19,7 +19,7 @@ from training.annotations import AnnotatedArticle, set_name
 from training.evaluate import Evaluation, evaluate
 
 # Less is better in these; in all others more.
-_LESS = frozenset(["speaker wrong", "target wrong", "calibration error"])
+LESS = frozenset(["speaker wrong", "target wrong", "calibration error"])
 
 
 class Floor(BaseModel):
@@ -119,7 +119,7 @@ def fallen(floor: Floor, measured: Mapping[str, float], margin: float) -> list[s
 
 
 def _worse(name: str, floor: float, measured: float) -> float:
-    return measured - floor if name in _LESS else floor - measured
+    return measured - floor if name in LESS else floor - measured
 
 
 def report(floor: Floor, measured: Mapping[str, float], margin: float) -> Table:

@@ -12,8 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sklearn.metrics import precision_recall_fscore_support
-
 from stance.types import Span, Stance
 from training.annotations import AnnotatedArticle, GoldQuote
 
@@ -115,6 +113,47 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class NameMatch:
+    """How a predicted name compares with the gold one.
+
+    Attributes:
+        known: Whether gold knows the name; the others say nothing where it does not.
+        exact: The same words, titles and articles aside.
+        close: One name's words are among the other's.
+        given: Whether a name was predicted.
+    """
+
+    known: bool
+    exact: bool
+    close: bool
+    given: bool
+
+    @property
+    def right(self) -> bool:
+        """Whether the name is close enough for the claim to be right."""
+        return self.close or not self.known
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A gold quote and the predicted record that matches it, or one of them alone.
+
+    Attributes:
+        quote: None: the record is a false alarm.
+        claim: None: the quote was missed.
+        boundaries, source: Whether the outer boundaries and the source are right; False where one is alone.
+        speaker, target: How the names compare; None where one is alone.
+    """
+
+    quote: GoldQuote | None
+    claim: Mapping[str, Any] | None
+    boundaries: bool = False
+    source: bool = False
+    speaker: NameMatch | None = None
+    target: NameMatch | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Tally:
     """Counts of one article, which add up to a score."""
 
@@ -164,9 +203,10 @@ def stance_score(pairs: Sequence[tuple[str, str]]) -> StanceScore:
     labels = [str(label) for label in Stance]
     if not pairs:
         return StanceScore(dict.fromkeys(labels, (0.0, 0.0, 0.0, 0)), 0.0, 0.0, 0)
-    gold, predicted = zip(*pairs, strict=True)
-    p, r, f, n = precision_recall_fscore_support(gold, predicted, labels=labels, zero_division=0.0)
-    by_label = {label: (float(f[i]), float(p[i]), float(r[i]), int(n[i])) for i, label in enumerate(labels)}
+    count = Counter(pairs)
+    gold, predicted = (Counter(labels) for labels in zip(*pairs, strict=True))
+    ratios = {label: Ratio(count[label, label], predicted[label], gold[label]) for label in labels}
+    by_label = {label: (one.f1, one.precision, one.recall, one.gold) for label, one in ratios.items()}
     present = [f1 for f1, _, _, number in by_label.values() if number]
     right = sum(g == h for g, h in pairs)
     return StanceScore(by_label, sum(present) / max(1, len(present)), right / len(pairs), len(pairs))
@@ -176,8 +216,7 @@ def tally(annotated: AnnotatedArticle, claims: Sequence[Mapping[str, Any]]) -> T
     """Count one article's predicted records against its gold quotes."""
     count: Counter[str] = Counter()
     stances: list[tuple[str, str]] = []
-    text = annotated.article.text
-    words = [Span(*match.span()) for match in re.finditer(r"\S+", text)]
+    words = _words(annotated.article.text)
     gold = [_touched(words, quote.content) for quote in annotated.quotes]
     predicted = [_touched(words, _as_spans(claim["content_spans"])) for claim in claims]
     required = {w for q, found in zip(annotated.quotes, gold, strict=True) if not q.optional for w in found}
@@ -188,42 +227,77 @@ def tally(annotated: AnnotatedArticle, claims: Sequence[Mapping[str, Any]]) -> T
     count["words_predicted"] += len(said - (allowed - required))
     count["gold"] += sum(not quote.optional for quote in annotated.quotes)
     count["predicted"] += len(claims)
-    for i, j in match(gold, predicted):
-        quote, claim = annotated.quotes[i], claims[j]
+    for pair in _matched(annotated, claims, words, gold, predicted):
+        quote, claim = pair.quote, pair.claim
+        if quote is None or claim is None:
+            continue
         if quote.optional:
             count["predicted"] -= 1
             continue
         count["matched"] += 1
-        count["boundaries"] += _outer(text, quote.content) == _outer(text, _as_spans(claim["content_spans"]))
-        _count_source(quote, _touched(words, _as_spans(claim.get("source_span"))), words, count)
-        speaker = _count_name("speaker", quote.speaker, claim.get("speaker"), count)
-        _count_name("target", quote.target, claim.get("target"), count)
+        count["boundaries"] += pair.boundaries
+        count["attributed"] += pair.source
+        if _touched(words, quote.source):
+            count["sourced"] += 1
+            count["source_right"] += pair.source
+        for kind, name in (("speaker", pair.speaker), ("target", pair.target)):
+            if name is not None and name.known:
+                count[kind] += 1
+                count[f"{kind}_exact"] += name.exact
+                count[f"{kind}_close"] += name.close
+                count[f"{kind}_given"] += name.given
         if quote.stance is not None:
             stances.append((str(quote.stance), str(claim.get("stance"))))
-            count["claim"] += speaker and claim.get("stance") == quote.stance
+            count["claim"] += pair.speaker is not None and pair.speaker.right and claim.get("stance") == quote.stance
     return Tally(count, tuple(stances))
 
 
-def _count_source(quote: GoldQuote, found: set[int], words: Sequence[Span], count: Counter[str]) -> None:
-    gold = _touched(words, quote.source)
-    right = bool(gold & found) if gold else not found
-    count["attributed"] += right
-    if gold:
-        count["sourced"] += 1
-        count["source_right"] += right
+def pairs(annotated: AnnotatedArticle, claims: Sequence[Mapping[str, Any]]) -> list[Pair]:
+    """Set an article's gold quotes and predicted records side by side.
+
+    Returns:
+        The matches, then the gold quotes that were missed (no optional ones), then the false alarms.
+    """
+    words = _words(annotated.article.text)
+    gold = [_touched(words, quote.content) for quote in annotated.quotes]
+    predicted = [_touched(words, _as_spans(claim["content_spans"])) for claim in claims]
+    found = _matched(annotated, claims, words, gold, predicted)
+    quotes, records = ({id(pair.quote) for pair in found}, {id(pair.claim) for pair in found})
+    missed = [Pair(quote, None) for quote in annotated.quotes if id(quote) not in quotes and not quote.optional]
+    return found + missed + [Pair(None, claim) for claim in claims if id(claim) not in records]
 
 
-def _count_name(kind: str, known: str | None, name: str | None, count: Counter[str]) -> bool:
-    """Compare a predicted name with the gold one; True where gold knows none."""
+def _matched(
+    annotated: AnnotatedArticle,
+    claims: Sequence[Mapping[str, Any]],
+    words: Sequence[Span],
+    gold: Sequence[set[int]],
+    predicted: Sequence[set[int]],
+) -> list[Pair]:
+    text = annotated.article.text
+    result = []
+    for i, j in match(gold, predicted):
+        quote, claim = annotated.quotes[i], claims[j]
+        known, found = _touched(words, quote.source), _touched(words, _as_spans(claim.get("source_span")))
+        result.append(
+            Pair(
+                quote,
+                claim,
+                _outer(text, quote.content) == _outer(text, _as_spans(claim["content_spans"])),
+                bool(known & found) if known else not found,
+                _compared(quote.speaker, claim.get("speaker")),
+                _compared(quote.target, claim.get("target")),
+            )
+        )
+    return result
+
+
+def _compared(known: str | None, name: str | None) -> NameMatch:
     if known in (None, "", "?"):
-        return True
+        return NameMatch(False, False, False, bool(name))
     gold, mine = _naming_words(known), _naming_words(name or "")
     close = bool(mine) and (set(mine) <= set(gold) or set(gold) <= set(mine))
-    count[kind] += 1
-    count[f"{kind}_exact"] += mine == gold
-    count[f"{kind}_close"] += close
-    count[f"{kind}_given"] += bool(mine)
-    return close
+    return NameMatch(True, mine == gold, close, bool(mine))
 
 
 def match(gold: Sequence[set[int]], predicted: Sequence[set[int]]) -> list[tuple[int, int]]:
@@ -235,6 +309,10 @@ def match(gold: Sequence[set[int]], predicted: Sequence[set[int]]) -> list[tuple
         if -overlap >= _LEAST_OVERLAP and free:
             result.append((i, j))
     return result
+
+
+def _words(text: str) -> list[Span]:
+    return [Span(*match.span()) for match in re.finditer(r"\S+", text)]
 
 
 def _touched(words: Sequence[Span], spans: Iterable[Span]) -> set[int]:
