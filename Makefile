@@ -2,14 +2,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test lint gate format wheel clean
+.PHONY: run test test-browser lint gate format wheel clean
 
 run: .venv/run ## read the sample articles, show the claims, write the records
 	$(BIN)/stance run samples
 	$(BIN)/stance run samples -o claims.jsonl
 
-test: .venv/dev ## the whole test suite
-	$(BIN)/python -m pytest
+test: .venv/dev ## the test suite, all but the pages in a browser
+	$(BIN)/python -m pytest --ignore tests/browser
+
+test-browser: .venv/browser ## the pages in a real Chromium; skipped, and said so, where there is none
+	$(BIN)/python -m pytest tests/browser -rs
 
 lint: .venv/dev ## style, types
 	$(BIN)/ruff check .
@@ -38,4 +41,11 @@ clean:
 
 .venv/dev: .venv/bin/pip pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[training,ray,dev]'
+	touch $@
+
+# Chromium comes with the system: Debian's package, where this may install it.
+.venv/browser: .venv/dev
+	$(INSTALL) --editable '.[training,ray,dev,browser]'
+	command -v chromium || (apt-get update -qq && apt-get install -qq --yes chromium) \
+		|| echo 'no chromium, and no way to install it here: the tests of the pages will be skipped' >&2
 	touch $@

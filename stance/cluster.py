@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 Perform = Callable[["RunConfig", Task], Done]
 
 # A round is so many batches for each actor: with two to five seconds a batch, the few seconds that an actor takes to
-# start are 1 to 3% of it. On a large cluster the characters bound it: compressed, two rounds of them (one is read, one
-# collected) are about 2 GB of the driver's memory.
+# start are 1 to 4% of it. On a large cluster the characters bound it: two rounds of them (one is read, one collected)
+# are, compressed, about 3 GB of this process's memory.
 ROUND_BATCHES = 100
 ROUND_CHARS = 2_000_000_000
 # A round that is not full begins after so many seconds of collecting.

@@ -86,7 +86,8 @@ def _remarks(results: Results, *, narrowed: bool) -> Iterator[str]:
     if results.state not in {None, "finished"}:
         yield f"The job was not finished when this page was made ({results.state}): these are its results so far."
     if results.failed:
-        yield f"{results.failed:,} articles or files could not be read; errors.jsonl in the job's folder names them."
+        number = "One article or file" if results.failed == 1 else f"{results.failed:,} articles or files"
+        yield f"{number} could not be read: see errors.jsonl in the job's folder."
     bare = sum(article.text is None for article in results.articles)
     if bare:
         which = "The" if bare == shown else f"For {bare:,} articles the"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MAX_BYTES = 20_000_000
 _MAX_TAGS = 200_000
 _MAX_ATTRIBUTES = 2_000
+# Above this jusText, one of trafilatura's second opinions, would take minutes: the square of a page's paragraphs.
+_MANY_TAGS = 10_000
 _LONG_TAG = re.compile(r"<[A-Za-z][^<>]{4000,}")
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 # The parser silently leaves out what is nested deeper.
@@ -89,7 +91,12 @@ def _extract(page: Page, where: str, warn: Callable[[str], None]) -> Article | I
     found: Any = None
     if tree is not None:
         found = bare_extraction(
-            tree, include_comments=False, include_tables=False, with_metadata=True, date_extraction_params=_DATES
+            tree,
+            fast=html.count("<") > _MANY_TAGS,
+            include_comments=False,
+            include_tables=False,
+            with_metadata=True,
+            date_extraction_params=_DATES,
         )
     text = HALF_PAIR.sub("\ufffd", (found and found.text) or "")
     if not text.strip():

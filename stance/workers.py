@@ -1,23 +1,19 @@
 """The workers of one machine: processes that read batches, and processes that take articles out of pages.
 
-A process each, not a thread: what comes after the network is Python. Pebble's pool tells which batch a worker died
-on, and ends one that hangs.
+A process each, not a thread: what comes after the network is Python.
 """
 
 import functools
-import multiprocessing
-import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from pebble import ProcessPool
+from typing import TYPE_CHECKING, TypeVar
 
 from stance.errors import InputError, ModelError, StanceError
 from stance.pages import Page, extract
+from stance.processes import DiedError, Processes
 from stance.types import Article
 from stance.work import Done, ModelFacts, Task, Worker, empty, failed, merged
 
@@ -30,8 +26,6 @@ _Place = TypeVar("_Place")
 _HEARTBEAT_SECONDS = 0.2
 # A batch whose worker died is read once more as it is: what killed the worker may have come from outside.
 _TRIES = 2
-# So often may the whole pool break before any batch is finished.
-_BREAKS = 5
 PAGE_SECONDS = 60.0
 _PAGES_AHEAD = 32
 
@@ -58,10 +52,10 @@ def inspect(settings: "RunConfig") -> ModelFacts:
     Raises:
         ModelError: It cannot be loaded.
     """
-    with ProcessPool(1, context=_context(), initializer=_ignore_interrupts) as pool:
+    with closing(Processes(1)) as processes:
         try:
-            return pool.schedule(facts_here, (settings,)).result()
-        except (BrokenExecutor, OSError) as error:
+            return processes.submit(facts_here, settings).result()
+        except DiedError as error:
             raise ModelError(f"the process that loads the model died: {error}") from error
 
 
@@ -98,7 +92,7 @@ def work(
 
     Raises:
         ModelError: A worker cannot load the model.
-        StanceError: Workers die before they do anything.
+        StanceError: Workers die as they start.
     """
     source = iter(tasks)
     with closing(Crew(settings, count=count, perform=perform)) as crew:
@@ -135,8 +129,7 @@ class Crew:
         self._perform = perform
         self._waiting: deque[_Job] = deque()
         self._running: dict[Future[Done], _Job] = {}
-        self._breaks = 0
-        self._pool = _pool(count)
+        self._processes = Processes(count)
 
     @property
     def has_room(self) -> bool:
@@ -151,65 +144,44 @@ class Crew:
     def take(self, task: Task) -> None:
         """Begin a batch, or keep it until a worker is free."""
         self._waiting.append(_Job(task))
+        self._begin()  # at once: the next batch may be long in coming
 
     def finished(self, seconds: float | None = None) -> list[Done]:
         """Wait so long, or until something comes of a batch; it need not be finished then.
 
         Raises:
             ModelError: A worker cannot load the model.
-            StanceError: Workers die before they do anything.
+            StanceError: Workers die as they start.
         """
         self._begin()
         ready, _ = wait(self._running, timeout=seconds, return_when=FIRST_COMPLETED)
         done: list[Done] = []
-        broken = False
         for future in ready:
             job = self._running.pop(future)
             error = future.exception()
             if error is None:
-                self._breaks = 0
                 done += _settled(job, future.result())
-            elif isinstance(error, BrokenExecutor):
-                broken = True
-                self._waiting.append(job)
-            elif isinstance(error, ModelError):
+            elif isinstance(error, StanceError):
                 raise error
             else:
                 done += _after(error, job, self._waiting)
-        if broken:
-            self._renew()
         return done
 
     def drop_waiting(self) -> None:
         """Forget what no worker has begun."""
         self._waiting.clear()
-        for future in [future for future in self._running if not future.running() and not future.done()]:
-            future.cancel()
+        for future in [future for future in self._running if future.cancel()]:
             del self._running[future]
 
     def close(self) -> None:
         """End the processes, whatever they are at."""
-        _end(self._pool)
+        self._processes.close()
 
     def _begin(self) -> None:
         while self._waiting and len(self._running) < 2 * self._count:
-            task = self._waiting[0].task
-            try:
-                begun = self._pool.schedule(self._perform, (self._settings, task), timeout=task.timeout_seconds)
-            except (BrokenExecutor, RuntimeError):
-                self._renew()
-            else:
-                self._running[begun] = self._waiting.popleft()
-
-    def _renew(self) -> None:
-        """Replace a pool that broke, which tells nothing of the batches that it was at."""
-        self._breaks += 1
-        if self._breaks > _BREAKS:
-            raise StanceError(f"worker processes died {self._breaks} times before they finished a batch; see dmesg")
-        self._waiting.extend(self._running.values())
-        self._running.clear()
-        _end(self._pool)
-        self._pool = _pool(self._count)
+            job = self._waiting.popleft()
+            seconds = job.task.timeout_seconds
+            self._running[self._processes.submit(self._perform, self._settings, job.task, timeout=seconds)] = job
 
 
 def extracted(
@@ -225,66 +197,47 @@ def extracted(
         The same with pages turned into articles, and warnings.
     """
     ahead: deque[tuple[_Place, Article | InputError | _Opened]] = deque()
-    with closing(_PageReaders(count)) as readers:
+    with closing(Processes(count)) as processes:
         for kept, found, where in entries:
             if not isinstance(found, Page) and not ahead:
                 yield kept, found, []
                 continue
-            ahead.append((kept, readers.open(found, where) if isinstance(found, Page) else found))
+            ahead.append((kept, _Opened(processes, found, where) if isinstance(found, Page) else found))
             if len(ahead) > _PAGES_AHEAD * count:
-                kept, waiting = ahead.popleft()
-                yield kept, *readers.read(waiting)
-        for kept, waiting in ahead:
-            yield kept, *readers.read(waiting)
+                yield _taken(*ahead.popleft())
+        while ahead:
+            yield _taken(*ahead.popleft())
 
 
-@dataclass(frozen=True, slots=True)
 class _Opened:
-    """A page that a process is at."""
+    """A page that is read by a process; one whose reader dies is read once more, as a batch is."""
 
-    page: Page
-    where: str
-    future: Future[tuple[Article | InputError, list[str]]]
+    def __init__(self, processes: Processes, page: Page, where: str) -> None:
+        self._processes, self._page, self._where = processes, page, where
+        self._future = self._begin()
 
-
-class _PageReaders:
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._pool: ProcessPool | None = None
-
-    def open(self, page: Page, where: str) -> _Opened:
-        for _ in range(_BREAKS):
-            self._pool = self._pool or _pool(self._count)
+    def result(self) -> tuple[Article | InputError, list[str]]:
+        for tries in range(_TRIES):
             try:
-                return _Opened(page, where, self._pool.schedule(_extract, (page, where), timeout=PAGE_SECONDS))
-            except (BrokenExecutor, RuntimeError):
-                self.close()
-        raise StanceError(f"processes that read web pages died {_BREAKS} times before they read one; see dmesg")
-
-    def read(self, found: Article | InputError | _Opened) -> tuple[Article | InputError, list[str]]:
-        """Wait for a page; one whose reader dies is read once more, as a batch is."""
-        if not isinstance(found, _Opened):
-            return found, []
-        deaths = 0
-        for _ in range(_TRIES + _BREAKS):
-            try:
-                return found.future.result()
+                return self._future.result()
             except TimeoutError:
-                slow = f"{found.where}: a page that takes over {PAGE_SECONDS:.0f} seconds, expected HTML"
-                return InputError(slow), []
-            except BrokenExecutor:
-                pass  # the pool broke, which tells nothing of this page
-            except Exception:
-                deaths += 1
-                if deaths == _TRIES:
-                    break
-            found = self.open(found.page, found.where)
-        return InputError(f"{found.where}: a page on which its reader died, expected HTML"), []
+                return self._problem(f"a page that takes over {PAGE_SECONDS:.0f} seconds")
+            except DiedError:
+                if tries < _TRIES - 1:
+                    self._future = self._begin()
+            except RuntimeError as error:
+                return self._problem(f"a page on which its reader failed ({error})")
+        return self._problem(f"a page on which its reader died {_TRIES} times")
 
-    def close(self) -> None:
-        if self._pool is not None:
-            _end(self._pool)
-            self._pool = None
+    def _problem(self, found: str) -> tuple[InputError, list[str]]:
+        return InputError(f"{self._where}: {found}, expected HTML"), []
+
+    def _begin(self) -> Future[tuple[Article | InputError, list[str]]]:
+        return self._processes.submit(_extract, self._page, self._where, timeout=PAGE_SECONDS)
+
+
+def _taken(kept: _Place, found: Article | InputError | _Opened) -> tuple[_Place, Article | InputError, list[str]]:
+    return (kept, *found.result()) if isinstance(found, _Opened) else (kept, found, [])
 
 
 def _settled(job: _Job, done: Done) -> list[Done]:
@@ -317,25 +270,6 @@ def _after(error: BaseException, job: _Job, again: deque[_Job]) -> list[Done]:
         )
         return _settled(job, empty(job.task, [(item.place, failed(item, stage, reason))]))
     return []
-
-
-def _pool(count: int) -> ProcessPool:
-    return ProcessPool(count, context=_context(), initializer=_ignore_interrupts)
-
-
-def _context() -> Any:
-    # Spawned, not forked: a fork of a process with threads may hang.
-    return multiprocessing.get_context("spawn")
-
-
-def _end(pool: ProcessPool) -> None:
-    pool.stop()  # type: ignore[no-untyped-call]
-    pool.join()
-
-
-def _ignore_interrupts() -> None:
-    # Ctrl-C reaches every process of a terminal; only the job's own decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @functools.cache

@@ -373,8 +373,8 @@ def check(entry: Entry) -> str:
         return "refused"
     assert isinstance(found, Article)
     for value in (found.id, found.text):
-        assert value.strip()
-        assert value.encode()
+        assert value.strip(), "an empty value"
+        value.encode()
     json.dumps(found.metadata, allow_nan=False)
     return "read"
 

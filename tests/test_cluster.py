@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -13,17 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from stance.batch import Report, State, run_job
 from stance.config import RunConfig
-from stance.errors import ConfigError, ModelError, StanceError
+from stance.errors import ConfigError, ModelError
 from stance.types import Article
-from stance.work import Done, Item, ModelFacts, Task
-from stance.workers import inspect, perform_here, work
+from stance.work import Done, Item, ModelFacts, Task, empty
+from stance.workers import inspect, work
 
-pytest.importorskip("ray", reason="Ray is not installed: pip install 'stance[ray]'")
+ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'stance[ray]'")
 from ray.cluster_utils import Cluster
 
 from stance import cluster
@@ -36,10 +38,10 @@ ARTICLES = 60
 POISON = "a31"
 
 
-def perform_or_die(settings: RunConfig, task: Task) -> Done:
+def nothing_or_death(settings: RunConfig, task: Task) -> Done:
     if any(item.article.id == POISON for item in task.items):
         os._exit(9)
-    return perform_here(settings, task)
+    return empty(task, [])
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,7 @@ def nodes() -> Iterator[Cluster]:
     quick = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 300, "health_check_failure_threshold": 3}
     head = {"num_cpus": 0, "_system_config": quick, "include_dashboard": False}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))  # where readers find `perform_or_die`
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent))  # where readers find `nothing_or_death`
         cluster = Cluster(initialize_head=True, head_node_args=head)
         for _ in range(2):
             cluster.add_node(num_cpus=1)
@@ -195,10 +197,52 @@ def test_goes_on_with_the_other_engine(
 
 
 def test_an_article_that_kills_its_reader_fails_alone(
-    tmp_path: Path, settings: RunConfig, facts: ModelFacts, run: Callable[..., State]
+    tmp_path: Path, settings: RunConfig, run: Callable[..., State]
 ) -> None:
-    run(tmp_path / "ray", settings, on_ray(settings, facts, perform=perform_or_die))
-    run(tmp_path / "here", settings, on_this_machine(settings, perform=perform_or_die))
+    engine = partial(work_on_ray, settings=settings, stopping=lambda: False, perform=nothing_or_death)
+    run(tmp_path / "ray", settings, engine)
+    run(tmp_path / "here", settings, on_this_machine(settings, perform=nothing_or_death))
     assert parts(tmp_path / "ray") == parts(tmp_path / "here")
     failures = [json.loads(line) for line in (tmp_path / "ray" / "errors.jsonl").read_text().splitlines()]
     assert [(failure["line"], failure["stage"]) for failure in failures] == [(18, "read"), (32, "crash")]
+
+
+def test_an_article_with_which_actors_die_fails_alone(settings: RunConfig) -> None:
+    items = tuple(Item(Article(f"b{i}", f"text {i}"), "in.jsonl", i + 1, "0" * 64, None, i) for i in range(3))
+    collected = cluster._Collected()
+    collected.take(iter([Task(7, items)]))
+    with cluster._connected(settings):
+        desk = ray.remote(cluster._Desk).options(num_cpus=0).remote()
+        for place in (None, 1) * 3:
+            ray.get(desk.begin.remote(7, place))
+        reader = cluster._Reader(settings, desk, nothing_or_death)
+        [came] = reader(pa.Table.from_pylist(list(collected.batches.values()))).to_pylist()
+        reader._crew.close()
+        assert ray.get(desk.begin.remote(7, None)) == 1
+    done = pickle.loads(came["came"])
+    [(place, failure)] = done.failures
+    assert (came["batch"], place, failure.id, failure.stage) == (7, 1, "b1", "crash")
+
+
+def test_another_model_on_a_machine_of_the_cluster_stops_the_job(settings: RunConfig) -> None:
+    items = (Item(Article("b", "text"), "in.jsonl", 1, "0" * 64, None, 0),)
+    other = ModelFacts("other", "f" * 64)
+    with pytest.raises(ModelError, match=r"\d+: .*/tiny: is tiny \([0-9a-f]{12}\), expected other \(ffffffffffff\)"):
+        list(work_on_ray([Task(0, items)], settings=settings, stopping=lambda: False, expected=other))
+
+
+@pytest.mark.parametrize("address", ["nowhere", "127.0.0.1:1", "ray://127.0.0.1:10001", "ray.invalid:6379", "a:b"])
+def test_an_address_without_a_cluster_is_refused_at_once(address: str) -> None:
+    settings = RunConfig(ray_address=address)
+    with pytest.raises(ConfigError, match=f"^--ray-address {address}: .*expected HOST:PORT"):
+        next(work_on_ray([], settings=settings, stopping=lambda: False))
+
+
+def test_the_command_line(tmp_path: Path, samples: Path, tiny_model: Path) -> None:
+    command = [sys.executable, "-m", "stance", "run", samples, "--model", tiny_model, "--device", "cpu", "--quiet"]
+    for engine in (["--engine", "ray", "--workers", "1"], ["--workers", "1"]):
+        out = tmp_path / "".join(engine)
+        ran = subprocess.run([*command, *engine, "-o", out], capture_output=True, text=True, check=False)
+        assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+        assert parts(out) == parts(next(tmp_path.iterdir()))
+    assert len(list(tmp_path.glob("*/claims/*"))) == 2

@@ -174,6 +174,12 @@ def test_nesting_that_the_parser_still_sees() -> None:
     assert found.text.endswith("Deep inside, somebody says that this is the end of it.")
 
 
+def test_a_page_of_very_many_paragraphs_is_read() -> None:
+    found, _ = take(page(body=BODY) + "<div>" + "<p>word " * 60_000)
+    assert isinstance(found, Article)
+    assert found.text.startswith(TEXT)
+
+
 def test_a_picture_within_a_tag_is_no_bomb() -> None:
     found, _ = take(page(body=f"<img src='data:image/png;base64,{'QUJD' * 100_000}=='>" + BODY))
     assert found == Article("weir", TEXT, {}, extracted=True)

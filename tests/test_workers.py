@@ -5,14 +5,15 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import psutil
 import pytest
 from made import DIES, HANGS, RAISES, article, page, toy
 
+from stance import processes, workers
 from stance import work as work_module
-from stance import workers
 from stance.config import RunConfig
 from stance.errors import InputError, ModelError, StanceError
 from stance.pages import Page
@@ -294,17 +295,23 @@ def test_a_page_that_kills_or_hangs_its_reader_fails_alone(monkeypatch: pytest.M
     pages = [Page(text, str(n)) for n, text in enumerate(["a", DIES, "b", "c", HANGS, "d"])]
     found = list(extracted(((n, one, f"in:{n}") for n, one in enumerate(pages)), count=2))
     assert [isinstance(one, Article) for _, one, _ in found] == [True, False, True, True, False, True]
-    assert str(found[1][1]) == "in:1: a page on which its reader died, expected HTML"
+    assert str(found[1][1]) == "in:1: a page on which its reader died 2 times, expected HTML"
     assert str(found[4][1]) == "in:4: a page that takes over 2 seconds, expected HTML"
     assert found[0][2] == ["in:0: read"]
 
 
-def test_readers_that_cannot_live_stop_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("at", ["start", "ready"])
+def test_processes_that_cannot_live_stop_the_job(at: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing may be blamed on articles where no worker can even begin."""
-    monkeypatch.setattr(workers, "_ignore_interrupts", dead_on_arrival)
-    with pytest.raises(StanceError, match="died"):
-        run(tasks(2))
+    monkeypatch.setattr(processes, "_serve", die_at_once if at == "start" else die_when_ready)
+    with pytest.raises(StanceError, match="processes died 5 times (as they started|before they did anything)"):
+        run(tasks(2), 1)
 
 
-def dead_on_arrival() -> None:
+def die_at_once(pipe: Connection) -> None:
     os._exit(1)
+
+
+def die_when_ready(pipe: Connection) -> None:
+    pipe.send((True, None))
+    pipe.close()

@@ -44,8 +44,10 @@ def differences(
     """Compare each figure of two models.
 
     Args:
-        mine, others: The figures.
-        samples, other_samples: From `training.evaluate.resampled`, on the same articles in the same order.
+        mine: The first model's figures.
+        others: The second's.
+        samples: The first model's, from `training.evaluate.resampled`.
+        other_samples: The second's, on the same articles in the same order.
     """
     result = []
     for name, value in mine.items():

@@ -133,8 +133,8 @@ def decide(held: Sequence[Held], shifts: Sequence[Shift]) -> Decision:
     """Decide on a model.
 
     It is refused where a figure fell below its floor, where one of `DECISIVE` is worse than the champion's beyond
-    chance, or where its stances are no better than the baseline's. It cannot be decided where no set has a floor or a champion's
-    figures.
+    chance, or where its stances are no better than the baseline's. It cannot be decided where no set has a floor or a
+    champion's figures.
     """
     reasons = [reason for one in held for reason in (*_floors(one), *_champion(one), *_baseline(one))]
     against = any(reason.side == "against" for reason in reasons)
@@ -214,13 +214,15 @@ def _even_handed(shifts: Sequence[Shift]) -> list[Reason]:
     flips = shifts[0].flips
     if flips > MOST_FLIPS:
         reasons.append(
-            f"Even-handedness: {flips:.1%} of the labels change when names are exchanged; the goal is under {MOST_FLIPS:.0%}."
+            f"Even-handedness: {flips:.1%} of the labels change when names are exchanged; "
+            f"the goal is under {MOST_FLIPS:.0%}."
         )
     wide = [one.widest for one in shifts if one.widest and one.widest[2] > WIDEST_PAIR]
     if wide:
         told = "; ".join(f"{low} and {high} ({apart:.3f})" for low, high, apart in wide)
         reasons.append(
-            f"Even-handedness: accusations grow more likely with one name than another: {told}; the goal is {WIDEST_PAIR}."
+            f"Even-handedness: accusations grow more likely with one name than another: {told}; "
+            f"the goal is {WIDEST_PAIR}."
         )
     if not reasons:
         return [Reason("for", f"Even-handed: {flips:.1%} of the labels change when names are exchanged.")]

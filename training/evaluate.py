@@ -12,7 +12,7 @@ from stance.records import claim_row
 from stance.types import Stance
 from training.annotations import AnnotatedArticle, GoldQuote
 from training.calibration import COVERAGES, accuracy_at, calibration_error
-from training.metrics import Score, StanceScore, Tally, stance_score, tally, total
+from training.metrics import Score, StanceScore, stance_score, tally, total
 
 RESAMPLES = 1000
 SEED = 13

@@ -19,7 +19,7 @@ KINDS = {
     "boundary": ("Boundaries", "found, but it begins or ends at the wrong word"),
     "source": (
         "Wrong source",
-        "found, but other words are taken for the source, or none, or some where there are none",
+        "found, but the words for who says it are others, are missing, or are too many",
     ),
     "antecedent": ("Wrong antecedent", "the source's words are right, but the name that they stand for is wrong"),
     "unnamed": ("Speaker left open", "the source's words are right, but the model gives no name"),

@@ -10,6 +10,7 @@ import io
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
+from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib as mpl
@@ -192,12 +193,13 @@ def differences(name: str, found: Sequence[Difference], words: str) -> str:
 def _svg(title: str, words: str, draw: Callable[[Axes], None], size: tuple[float, float] = _SIZE) -> str:
     file = io.StringIO()
     # The salt keeps the ids of two plots in one page apart, and the same plot the same.
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": title}), warnings.catch_warnings():
+    style: Any = {**_STYLE, "svg.hashsalt": title}
+    with mpl.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = Figure(figsize=size, layout="constrained")
         draw(figure.add_subplot())
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    root = ElementTree.fromstring(file.getvalue())
+    root = ElementTree.fromstring(file.getvalue())  # noqa: S314 - what matplotlib wrote
     width, height = root.attrib["viewBox"].split()[2:]
     _clean(root)
     body = "".join(ElementTree.tostring(child, encoding="unicode") for child in root)

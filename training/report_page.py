@@ -34,7 +34,7 @@ FIGURES = {
     "target exact": "Of the matched quotes that accuse somebody known, how many name exactly them.",
     "target close": "The same, but part of the name is good enough.",
     "target wrong": "How many of them name somebody else.",
-    "stance macro F1 (matched)": "How well the four labels are told apart on the matched quotes; each label counts the same.",
+    "stance macro F1 (matched)": "How well labels are told apart on the matched quotes; each label counts the same.",
     "claim F1": "As quotes F1, but speaker and label must be right too: what a reader of the output gets.",
     GIVEN: "How well the labels are told apart when the annotated words are given.",
     "calibration error": "How far the probabilities are from the truth: 0.05 means that 80% is in truth 75% or 85%.",

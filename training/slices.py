@@ -27,6 +27,7 @@ _THIRDS = ("first third", "middle third", "last third")
 # Fewer articles make no topics: the words of one would name them.
 _ARTICLES_A_TOPIC = 12
 _MOST_TOPICS = 8
+_WORD = r"(?u)\b[^\W\d_]{3,}\b"
 _TOPIC_WORDS = 3
 # Below this the interval is wider than any use of it.
 ENOUGH = 20
@@ -70,7 +71,7 @@ def topics(articles: Sequence[Article]) -> list[str | None]:
     count = min(_MOST_TOPICS, len(articles) // _ARTICLES_A_TOPIC)
     if any(given) or count < 2:
         return given
-    words = TfidfVectorizer(stop_words="english", max_df=0.4, min_df=3, token_pattern=r"(?u)\b[^\W\d_]{3,}\b")
+    words = TfidfVectorizer(stop_words="english", max_df=0.4, min_df=3, token_pattern=_WORD)
     try:
         counts = words.fit_transform([article.text for article in articles])
     except ValueError:  # no word is in three articles

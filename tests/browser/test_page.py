@@ -11,6 +11,8 @@ from made_job import Made, Said, make_job, make_lines
 from stance.page import write_page
 from stance.summary import summarize
 
+expect = pytest.importorskip("playwright.sync_api", reason="no Playwright: see `make test-browser`").expect
+
 Page = Any
 Visit = Callable[..., Page]
 
@@ -73,18 +75,14 @@ def written(folder: Path, articles: list[Made]) -> Path:
     return folder / "page.html"
 
 
-def texts(page: Page, selector: str) -> list[str]:
-    found: list[str] = page.locator(selector).all_inner_texts()
-    return [re.sub(r"\s+", " ", words).strip() for words in found]
+def shows(page: Page, selector: str, words: str | list[str]) -> None:
+    """Checks the words of all elements of a kind, in a moment: an address takes a moment to be followed."""
+    expect(page.locator(selector)).to_have_text(words, use_inner_text=True)
 
 
-def titles(page: Page) -> list[str]:
-    return texts(page, ".list-title")
-
-
-def count(page: Page) -> str:
-    words: str = page.locator("#count").inner_text()
-    return words
+def holds(page: Page, selector: str, words: str) -> None:
+    """Checks that words are among an element's, in a moment."""
+    expect(page.locator(selector)).to_contain_text(words, use_inner_text=True)
 
 
 def fill(page: Page, **fields: str) -> None:
@@ -102,17 +100,21 @@ def fill(page: Page, **fields: str) -> None:
 
 def test_articles_have_their_quotes_marked_and_speakers_beside(visit: Visit, page_file: Path) -> None:
     page = visit(page_file)
-    assert count(page) == "8 claims by 4 speakers in 4 articles"
-    assert titles(page) == ["Bridge row", "Rain on Sunday", "Council hits back", "A garden"]
-    assert page.locator("article h2").inner_text() == "Bridge row"
-    assert texts(page, "article .quote.accusation") == ["You lied,"]  # right behind an emoji
-    assert texts(page, "article .quote.denial") == ["We never did,", "and the bridge is safe."]
-    assert texts(page, ".note") == [
-        "1 Accusation 70% Ann Lee → accuses Town Council",
-        "2 Denial 62% Town Council",
-        "3 Justification 70% clerk",
-    ]
-    assert "Evening Post · 3 May 2024 · Kit Moss" in page.locator(".facts").inner_text()
+    shows(page, "#count", "8 claims by 4 speakers in 4 articles")
+    shows(page, ".list-title", ["Bridge row", "Rain on Sunday", "Council hits back", "A garden"])
+    shows(page, "article h2", "Bridge row")
+    shows(page, "article .quote.accusation", ["You lied,"])  # right behind an emoji
+    shows(page, "article .quote.denial", ["We never did,", "and the bridge is safe."])
+    shows(
+        page,
+        ".note",
+        [
+            "1 Accusation 70% Ann Lee → accuses Town Council",
+            "2 Denial 62% Town Council",
+            "3 Justification 70% clerk",
+        ],
+    )
+    holds(page, ".facts", "Evening Post · 3 May 2024 · Kit Moss")
     assert page.locator(".facts a").get_attribute("href") == "https://example.org/bridge"
     assert page.locator("article .rows").inner_text().count("Nobody else spoke.") == 1
 
@@ -130,8 +132,7 @@ def test_probabilities_on_hover_and_focus(visit: Visit, page_file: Path) -> None
     page.wait_for_timeout(300)
     assert tip.is_visible()
     page.keyboard.press("Escape")
-    page.wait_for_timeout(50)
-    assert tip.is_hidden()
+    expect(tip).to_be_hidden()
     page.locator("article .quote.accusation").focus()
     page.keyboard.press("Tab")
     assert quote.evaluate("element => element === document.activeElement")
@@ -143,16 +144,20 @@ def test_probabilities_on_hover_and_focus(visit: Visit, page_file: Path) -> None
 def test_a_file_of_claims_shows_them_alone_and_says_why(visit: Visit, tmp_path: Path) -> None:
     write_page(make_lines(tmp_path / "run.jsonl", ARTICLES), tmp_path / "page.html")
     page = visit(tmp_path / "page.html")
-    assert "The texts are not here" in page.locator(".remarks").inner_text()
-    assert count(page) == "8 claims by 4 speakers in 3 articles"
-    assert titles(page)[0] == "bridge"
-    assert texts(page, "article .quote") == [
-        "You lied,",
-        "We never did, … and the bridge is safe.",
-        "the bridge had to close",
-    ]
+    holds(page, ".remarks", "The texts are not here")
+    shows(page, "#count", "8 claims by 4 speakers in 3 articles")
+    shows(page, ".list-title", ["bridge", "Rain on Sunday", "Council hits back"])
+    shows(
+        page,
+        "article .quote",
+        [
+            "You lied,",
+            "We never did, … and the bridge is safe.",
+            "the bridge had to close",
+        ],
+    )
     page.locator("article .quote").nth(1).click()
-    assert "how in quotation marks" in " ".join(texts(page, ".note[open]"))
+    holds(page, ".note[open]", "in quotation marks")
 
 
 def test_an_article_that_stands_in_many_places(visit: Visit, tmp_path: Path) -> None:
@@ -160,17 +165,17 @@ def test_an_article_that_stands_in_many_places(visit: Visit, tmp_path: Path) -> 
         Made(f"c{i}", ARTICLES[1].text, metadata={"publisher": f"Paper {i}"}, duplicate_of="rain") for i in range(14)
     ]
     page = visit(written(tmp_path, [*ARTICLES, *copies]), "#article=rain")
-    assert "The same text also in: Paper 0, Paper 1," in page.locator(".facts").inner_text()
-    assert "Paper 11 and 2 more" in page.locator(".facts").inner_text()
+    holds(page, ".facts", "The same text also in: Paper 0, Paper 1,")
+    holds(page, ".facts", "Paper 11 and 2 more")
 
 
 def test_steps_from_article_to_article(visit: Visit, page_file: Path) -> None:
     page = visit(page_file)
     page.get_by_role("link", name="Next article").click()
-    assert page.locator("article h2").inner_text() == "Rain on Sunday"
+    shows(page, "article h2", "Rain on Sunday")
     assert page.evaluate("document.activeElement.tagName") == "H2"
     page.go_back()
-    assert page.locator("article h2").inner_text() == "Bridge row"
+    shows(page, "article h2", "Bridge row")
 
 
 def test_orders(visit: Visit, page_file: Path) -> None:
@@ -182,9 +187,9 @@ def test_orders(visit: Visit, page_file: Path) -> None:
         ("", "Bridge row"),
     ):
         page.get_by_label("Order of the articles").select_option(order)
-        assert titles(page)[0] == first
+        expect(page.locator(".list-title").first).to_have_text(first)
     page.get_by_label("Order of the articles").select_option("new")
-    assert titles(page) == ["Council hits back", "Rain on Sunday", "Bridge row", "A garden"]
+    shows(page, ".list-title", ["Council hits back", "Rain on Sunday", "Bridge row", "A garden"])
 
 
 # Filters
@@ -209,41 +214,41 @@ def test_orders(visit: Visit, page_file: Path) -> None:
 def test_filters_filter(fields: dict[str, str], claims: int, found: list[str], visit: Visit, page_file: Path) -> None:
     page = visit(page_file)
     fill(page, **fields)
-    assert titles(page) == found
-    assert count(page).startswith(f"{claims} claim")
+    shows(page, ".list-title", found)
+    holds(page, "#count", f"{claims} claim{'' if claims == 1 else 's'} of 8 in {len(found)} article")
     again = visit(page_file, page.evaluate("location.hash"))  # the address holds what was asked for
-    assert titles(again) == found
+    shows(again, ".list-title", found)
     assert again.locator(f"#filters [name={next(iter(fields))}]").input_value() == next(iter(fields.values()))
     page.locator("#clear").click()
-    assert count(page) == "8 claims by 4 speakers in 4 articles"
+    shows(page, "#count", "8 claims by 4 speakers in 4 articles")
     assert page.evaluate("location.hash") == ""
 
 
 def test_stances_filter(visit: Visit, page_file: Path) -> None:
     page = visit(page_file)
-    assert texts(page, ".chip") == ["Accusation 5", "Denial 1", "Justification 1", "Other 1"]
+    shows(page, ".chip", ["Accusation 5", "Denial 1", "Justification 1", "Other 1"])
     page.get_by_label("Denial").check()
-    assert titles(page) == ["Bridge row"]
+    shows(page, ".list-title", ["Bridge row"])
     page.get_by_label("Other").check()
-    assert titles(page) == ["Bridge row", "Rain on Sunday"]
-    assert texts(page, ".chip") == ["Accusation 5", "Denial 1", "Justification 1", "Other 1"]
-    assert page.locator("article .quote.dim").count() == 2
+    shows(page, ".list-title", ["Bridge row", "Rain on Sunday"])
+    shows(page, ".chip", ["Accusation 5", "Denial 1", "Justification 1", "Other 1"])
+    expect(page.locator("article .quote.dim")).to_have_count(2)
     fill(page, speaker="Bo Fry")
-    assert texts(page, ".chip") == ["Accusation 1", "Denial 0", "Justification 0", "Other 1"]
+    shows(page, ".chip", ["Accusation 1", "Denial 0", "Justification 0", "Other 1"])
 
 
 def test_filters_hold_in_every_view(visit: Visit, page_file: Path) -> None:
     page = visit(page_file, "#view=speakers")
     fill(page, speaker="Town Council")
-    assert texts(page, ".person-name") == ["Town Council"]
+    shows(page, ".person-name", ["Town Council"])
     page.get_by_role("link", name="Who accuses whom").click()
-    assert texts(page, ".matrix tbody th") == ["Town Council"]
+    shows(page, ".matrix tbody th", ["Town Council"])
     page.get_by_role("link", name="Over time").click()
-    assert "3 claims by the day" in page.locator("main").inner_text()
+    holds(page, "main", "3 claims by the day")
     fill(page, speaker="nobody")
-    assert "No claim with a date is like that" in page.locator("main").inner_text()
+    holds(page, "main", "No claim with a date is like that")
     page.get_by_role("link", name="Clear the filters").click()
-    assert "8 claims by the day" in page.locator("main").inner_text()
+    holds(page, "main", "8 claims by the day")
 
 
 # Links
@@ -256,18 +261,18 @@ def test_a_link_opens_the_right_quote(visit: Visit, page_file: Path) -> None:
     address = page.evaluate("location.hash")
     for screen in (WIDE, NARROW):
         other = visit(page_file, address, **screen)
-        assert other.locator("article h2").inner_text() == "Council hits back"
-        assert texts(other, ".quote.pointed") == ["She is a liar,"]
+        shows(other, "article h2", "Council hits back")
+        shows(other, ".quote.pointed", ["She is a liar,"])
         assert other.locator(".quote.pointed").is_visible()
         assert other.evaluate("document.activeElement.innerText").strip() == "She is a liar,"
-        assert "Town Council" in other.locator(".note[open]").inner_text()
+        holds(other, ".note[open]", "Town Council")
     page.get_by_role("link", name="Link to this quote").click()
     assert re.fullmatch(r"#claim=[0-9a-f]{16}", page.evaluate("location.hash"))
 
 
 def test_a_link_that_leads_nowhere_shows_the_page(visit: Visit, page_file: Path) -> None:
     for fragment in ("#claim=none", "#article=none", "#view=none", "#%%%", "#view=articles&view=time&x=__proto__"):
-        assert titles(visit(page_file, fragment))[0] == "Bridge row"
+        shows(visit(page_file, fragment), "article h2", "Bridge row")
 
 
 def test_a_link_goes_with_the_filters_that_hide_it(visit: Visit, page_file: Path) -> None:
@@ -275,7 +280,7 @@ def test_a_link_goes_with_the_filters_that_hide_it(visit: Visit, page_file: Path
     page.locator("article .quote.denial").first.click()
     address = page.evaluate("location.hash")
     page = visit(page_file, f"{address}&stance=other")
-    assert texts(page, ".quote.pointed") == ["We never did,", "and the bridge is safe."]
+    shows(page, ".quote.pointed", ["We never did,", "and the bridge is safe."])
 
 
 # Speakers, accusations, time
@@ -283,22 +288,22 @@ def test_a_link_goes_with_the_filters_that_hide_it(visit: Visit, page_file: Path
 
 def test_speakers_with_what_they_do(visit: Visit, page_file: Path) -> None:
     page = visit(page_file, "#view=speakers")
-    assert texts(page, ".person-name") == ["Town Council", "Bo Fry", "Ann Lee", "clerk"]
-    assert "1 claim has no clear speaker" in page.locator("main").inner_text()
+    shows(page, ".person-name", ["Town Council", "Bo Fry", "Ann Lee", "clerk"])
+    holds(page, "main", "1 claim has no clear speaker")
     page.locator(".person summary").first.click()
-    assert texts(page, ".person[open] h3") == ["Accuses 2 claims", "Denies 1 claim"]
-    assert "Whom: Ann Lee (2)" in page.locator(".person[open]").inner_text()
+    shows(page, ".person[open] h3", ["Accuses 2 claims", "Denies 1 claim"])
+    holds(page, ".person[open]", "Whom: Ann Lee (2)")
     page.locator(".person[open] .statement", has_text="She is a liar").click()
-    assert texts(page, ".quote.pointed") == ["She is a liar,"]
+    shows(page, ".quote.pointed", ["She is a liar,"])
 
 
 def test_a_speaker_with_many_claims(visit: Visit, tmp_path: Path) -> None:
     words = [f"We did thing {i:03}" for i in range(60)]
     talker = Made("a", ". ".join(words), [Said(one, "Bo", "justification") for one in words])
     page = visit(written(tmp_path, [talker]), "#view=speakers")
-    assert page.locator(".statement").count() == 20  # one speaker: open from the beginning
+    expect(page.locator(".statement")).to_have_count(20)  # one speaker: open from the beginning
     page.get_by_role("button", name="Show 40 more").click()
-    assert page.locator(".statement").count() == 60
+    expect(page.locator(".statement")).to_have_count(60)
     assert page.evaluate("document.activeElement.innerText").startswith("We did thing 020")
 
 
@@ -314,17 +319,15 @@ def test_who_accuses_whom_has_the_figures_of_the_summary(visit: Visit, page_file
     times = {1: "1 time", 2: "2 times"}
     assert cells == {f"{one.speaker} accuses {one.target}: {times[one.accusations]}": one.accusations for one in rows}
     assert len(rows) == 3
-    assert page.locator(".graph .pill").count() == 3
-    assert page.locator(".graph .arrow").count() == 3
-    assert (
-        "4 accusations in 3 pairs with sure names on both sides, of 5 accusations" in page.locator("main").inner_text()
-    )
+    expect(page.locator(".graph .pill")).to_have_count(3)
+    expect(page.locator(".graph .arrow")).to_have_count(3)
+    holds(page, "main", "4 accusations in 3 pairs with sure names on both sides, of 5 accusations")
     page.locator(".matrix .some a", has_text="2").click()
-    assert texts(page, ".person-name") == ["Town Council"]
-    assert page.locator(".statement").count() == 2
+    shows(page, ".person-name", ["Town Council"])
+    expect(page.locator(".statement")).to_have_count(2)
     page.go_back()
     page.locator(".graph .pill", has_text="Bo Fry").click()
-    assert texts(page, ".person-name") == ["Bo Fry"]
+    shows(page, ".person-name", ["Bo Fry"])
 
 
 def test_the_graph_has_room_for_its_names(visit: Visit, tmp_path: Path) -> None:
@@ -350,13 +353,13 @@ def test_the_graph_has_room_for_its_names(visit: Visit, tmp_path: Path) -> None:
 
 def test_columns_over_time(visit: Visit, page_file: Path) -> None:
     page = visit(page_file, "#view=time")
-    assert page.locator("main h2").inner_text() == "Claims by week"
+    shows(page, "main h2", "Claims by week")
     assert "not in this drawing" not in page.locator("main").inner_text()
     page.get_by_text("The figures as a table").click()
-    assert texts(page, ".plain tbody tr") == ["29 Apr 2024 1 1 1 0", "20 May 2024 1 0 0 1", "24 Jun 2024 3 0 0 0"]
+    shows(page, ".plain tbody tr", ["29 Apr 2024 1 1 1 0", "20 May 2024 1 0 0 1", "24 Jun 2024 3 0 0 0"])
     page.locator(".column").nth(1).click()
-    assert titles(page) == ["Rain on Sunday"]
-    assert page.locator("#filters [name=from]").input_value() == "2024-05-20"
+    shows(page, ".list-title", ["Rain on Sunday"])
+    expect(page.locator("#filters [name=from]")).to_have_value("2024-05-20")
 
 
 @pytest.mark.parametrize(
@@ -373,13 +376,13 @@ def test_columns_over_time(visit: Visit, page_file: Path) -> None:
 def test_days_weeks_months_years(days: list[str], unit: str, columns: int, visit: Visit, tmp_path: Path) -> None:
     articles = [Made(day, f"Yes, he said on {day}.", [Said("Yes")], {"date": day}) for day in days]
     page = visit(written(tmp_path, articles), "#view=time")
-    assert page.locator("main h2").inner_text() == f"Claims by {unit}"
+    shows(page, "main h2", f"Claims by {unit}")
     assert page.locator(".column").count() == columns
 
 
 def test_without_dates_and_publishers_nobody_is_asked_for_them(visit: Visit, tmp_path: Path) -> None:
     page = visit(written(tmp_path, [Made("a", "Yes, he said.", [Said("Yes")])]), "#view=time")
-    assert "No article here has a date" in page.locator("main").inner_text()
+    holds(page, "main", "No article here has a date")
     for name in ("publisher", "from", "to"):
         assert page.locator(f"#filters [name={name}]").is_hidden()
 
@@ -388,7 +391,7 @@ def test_an_empty_job(visit: Visit, tmp_path: Path) -> None:
     path = written(tmp_path, [])
     for view in VIEWS:
         page = visit(path, f"#view={view}")
-        assert count(page) == "0 claims by 0 speakers in 0 articles"
+        shows(page, "#count", "0 claims by 0 speakers in 0 articles")
         assert page.locator("main").inner_text()
 
 
@@ -448,13 +451,13 @@ def test_all_with_the_keyboard_alone(visit: Visit, page_file: Path) -> None:
     page.locator("article .quote").first.focus()
     page.keyboard.press("Enter")
     assert page.evaluate("location.hash").startswith("#claim=")
-    assert page.locator(".note[open]").count() == 1
+    expect(page.locator(".note[open]")).to_have_count(1)
     page.locator(".note summary").nth(1).focus()
     page.keyboard.press("Enter")
-    assert page.locator(".note[open]").count() == 2
+    expect(page.locator(".note[open]")).to_have_count(2)
     page.get_by_label("Denial").focus()
     page.keyboard.press("Space")
-    assert titles(page) == ["Bridge row"]
+    shows(page, ".list-title", ["Bridge row"])
     assert page.evaluate("document.activeElement.value") == "denial"  # the filter keeps the keyboard
 
 
@@ -520,8 +523,8 @@ def test_hostile_words_are_shown_and_do_nothing(view: str, screen: dict[str, int
             if place == "summary":
                 element.click()
     assert page.evaluate("window.hacked") is None
-    assert page.locator("main script, main img, main [onload], main [onerror]").count() == 0
-    assert page.locator("a[href^='javascript']").count() == 0
+    expect(page.locator("main script, main img, main [onload], main [onerror]")).to_have_count(0)
+    expect(page.locator("a[href^='javascript']")).to_have_count(0)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert "\u202e" not in page.evaluate("document.body.innerText")
 
@@ -559,13 +562,13 @@ def test_only_what_is_looked_at_is_made(visit: Visit, tmp_path: Path) -> None:
     long = Made("long", text, [Said(f"we know {i},", "Bo") for i in range(1000)])
     many = [Made(f"a{i}", f"Claim {i}, said Bo {i}.", [Said(f"Claim {i}", f"Bo {i}")]) for i in range(2000)]
     page = visit(written(tmp_path, [long, *many]))
-    assert count(page) == "2,999 claims by 2,000 speakers in 2,000 articles"
-    assert "1 of 2,001 articles are left out" in page.locator(".remarks").inner_text()
+    shows(page, "#count", "2,999 claims by 2,000 speakers in 2,000 articles")
+    holds(page, ".remarks", "1 of 2,001 articles are left out")
     assert page.locator("*").count() < 8_000
     page.locator("article .quote", has_text="we know 79,").scroll_into_view_if_needed()
     page.locator("article .quote", has_text="we know 99,").wait_for()
     page.evaluate("location.hash = new URLSearchParams({ article: 'a1998' })")
-    assert page.locator(".list [aria-current=true]").inner_text().startswith("Claim 1998, said Bo 1998.")
+    holds(page, ".list [aria-current=true]", "Claim 1998, said Bo 1998.")
     assert page.locator(".list [aria-current=true]").is_visible()
     fill(page, words="1234")
-    assert titles(page) == ["Claim 1234, said Bo 1234."]
+    shows(page, ".list-title", ["Claim 1234, said Bo 1234."])

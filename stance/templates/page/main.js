@@ -9,6 +9,7 @@ let typing = 0;
 
 function update(moved) {
   const found = select();
+  if (!moved && !found.articles.some(({ id }) => id === state.article) && !state.claim) state.article = "";
   untip(0);
   showFilters(found);
   document.getElementById("count").textContent = asked()

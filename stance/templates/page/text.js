@@ -115,8 +115,8 @@ function tip(claim, anchor) {
   anchor.setAttribute("aria-describedby", "tip");
   const box = anchor.getClientRects()[0], own = bubble.getBoundingClientRect();
   const below = box.bottom + 8 + own.height < innerHeight;
-  const width = document.documentElement.clientWidth;
-  bubble.style.left = `${scrollX + Math.max(8, Math.min(box.left, width - own.width - 8))}px`;
+  const right = anchor.closest("p, h2").getBoundingClientRect().right; // the notes stay in sight
+  bubble.style.left = `${scrollX + Math.max(8, Math.min(box.left, right - own.width))}px`;
   bubble.style.top = `${scrollY + (below ? box.bottom + 8 : Math.max(8, box.top - own.height - 8))}px`;
 }
 
