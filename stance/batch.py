@@ -211,7 +211,8 @@ class _Job:
 
     def _tasks(self, planned: Iterator[Planned]) -> Iterator[Task]:
         for batch in planned:
-            self.waiting[batch.batch] = batch
+            # Without its articles: they are the worker's now, and a cluster is given many batches ahead.
+            self.waiting[batch.batch] = replace(batch, items=[])
             if batch.items:
                 yield batch.task
                 continue

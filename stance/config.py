@@ -93,15 +93,23 @@ def load_config(kind: type[_Settings], path: Path | None, **changes: Any) -> _Se
     try:
         return kind.model_validate(settings | {key: value for key, value in changes.items() if value is not None})
     except ValidationError as error:
-        known = ", ".join(kind.model_fields)
-        raise ConfigError("; ".join(_problem(path, dict(e), known) for e in error.errors())) from error
+        raise ConfigError("; ".join(_problem(path, dict(e), kind) for e in error.errors())) from error
 
 
-def _problem(path: Path | None, error: dict[str, Any], known: str) -> str:
+def _problem(path: Path | None, error: dict[str, Any], kind: type[BaseModel]) -> str:
     where = f"{path}: " if path else ""
     key = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
-        return f"{where}unknown key {key!r}, expected one of {known}"
+        return f"{where}unknown key {key!r}, expected one of {', '.join(_keys(kind, error['loc']))}"
     if error["type"] == "missing":
         return f"{where}{key!r} is missing"
     return f"{where}{key} is {error['input']!r}: {error['msg']}"
+
+
+def _keys(kind: type[BaseModel], place: tuple[Any, ...]) -> list[str]:
+    """Give the keys that are known where an unknown one stands."""
+    for key in place[:-1]:
+        inner = kind.model_fields[key].annotation if key in kind.model_fields else None
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            kind = inner
+    return list(kind.model_fields)

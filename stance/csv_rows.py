@@ -5,6 +5,7 @@ import io
 import re
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from stance.articles import (
@@ -213,13 +214,19 @@ def _delimiter(file: InputFile, encoding: str) -> tuple[str, bool]:
 
     Else it is what makes most of the header, in doubt the comma.
     """
-    with file.opened() as (stream, _), io.TextIOWrapper(stream, encoding, errors="replace", newline="") as text:
-        head = text.read(_HEAD)
+    head = ""
+    with (
+        suppress(*UNREADABLE),  # line by line, so that what stands before a broken end is seen
+        file.opened() as (stream, _),
+        io.TextIOWrapper(stream, encoding, errors="replace", newline="") as text,
+    ):
+        while len(head) < _HEAD and (line := text.readline(_HEAD)):
+            head += line
     if said := _SAID_DELIMITER.match(head):
         return said[1], True
 
     def cells(delimiter: str) -> int:
-        rows = csv.reader(head.lstrip("\r\n").splitlines(keepends=True), delimiter=delimiter)
+        rows = csv.reader(io.StringIO(head.lstrip("\r\n"), newline=""), delimiter=delimiter)
         try:
             return len(next(rows, []))
         except csv.Error:

@@ -54,7 +54,7 @@ class Processes:
         Args:
             function: See above.
             arguments: Of it.
-            timeout: Seconds after which its process is ended.
+            timeout: Seconds after which its process is ended; they run from when it begins.
 
         Returns:
             What will hold the result, or one of these errors: `DiedError`; `TimeoutError`; `StanceError` of the
@@ -79,6 +79,7 @@ class Processes:
                 self._drop(process)  # it died while it had nothing to do
                 continue
             try:
+                process.receive(None)  # it says that it has the function, for which it may have to import much
                 return process.receive(timeout)
             except (DiedError, TimeoutError):
                 self._drop(process)
@@ -157,6 +158,7 @@ def _serve(pipe: Connection) -> None:
         except Exception as error:
             pipe.send((False, RuntimeError(f"{type(error).__name__}: {error}")))
             continue
+        pipe.send((True, None))
         try:
             answer: tuple[bool, Any] = True, function(*arguments)
         except StanceError as error:

@@ -44,11 +44,11 @@ def article(number: int) -> str:
     return " ".join(sentences) + f" The meeting in hall {number} went on until late.\n"
 
 
-def page(number: int) -> str:
-    body = "".join(f"<p>{article(number)}</p><p>{article(1000 + number)}</p>" for _ in range(1))
-    return (
-        f"<html><head><title>Hall {number}</title></head><body><nav>Home</nav><article>{body}</article></body></html>"
-    )
+def page(name: str) -> str:
+    """A web page, another one for each name."""
+    number = 1000 + sum(map(ord, name))
+    body = "".join(f"<p>{article(part)}</p>" for part in (number, 2 * number))
+    return f"<html><head><title>Of {name}</title></head><body><nav>Home</nav><article>{body}</article></body></html>"
 
 
 def lines(path: Path, rows: Iterable[object]) -> Path:

@@ -36,7 +36,8 @@ def baseline() -> sklearn.pipeline.Pipeline:
 
 def made_answers(articles: Sequence[AnnotatedArticle], seed: int, wrong: float = 0.12) -> list[Answer]:
     """Answer as annotated, but go wrong with that chance at each step."""
-    return [_answer(one, random.Random(f"{seed} {one.article.id}"), wrong) for one in articles]
+    chances = (random.Random(f"{seed} {one.article.id}") for one in articles)  # noqa: S311
+    return [_answer(one, chance, wrong) for one, chance in zip(articles, chances, strict=True)]
 
 
 def made_report(
@@ -98,7 +99,7 @@ def _claim(gold: GoldQuote, slips: Any) -> dict[str, Any]:
         "content_spans": [[start, max(start + 1, end - 12 * slips())]],
         "cue_span": list(gold.cue[0]) if gold.cue else None,
         "source_span": list(gold.source[0]) if gold.source and not slips() else None,
-        "speaker": "Somebody Else" if speaker and slips() else speaker,
+        "speaker": "Otto Quillfeather" if speaker and slips() else speaker,
         "stance": str(stance),
         "second": None,
         "target": gold.target if not slips() else None,

@@ -26,10 +26,10 @@ from stance.work import Done, Item, ModelFacts, Task, empty
 from stance.workers import inspect, work
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'stance[ray]'")
-from ray.cluster_utils import Cluster
+from ray.cluster_utils import Cluster  # noqa: E402
 
-from stance import cluster
-from stance.cluster import work_on_ray
+from stance import cluster  # noqa: E402
+from stance.cluster import work_on_ray  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -138,10 +138,9 @@ def then(engine: Engine, batches: int, action: Callable[[], None]) -> Engine:
 
 
 def kill(title: str) -> None:
-    found = [process for process in psutil.process_iter(["cmdline"]) if title in "".join(process.info["cmdline"] or [])]
-    assert found, title
-    for process in found[:1]:
-        process.send_signal(signal.SIGKILL)
+    """Kill a process of the cluster, which this process has started."""
+    [process] = [one for one in psutil.Process().children(recursive=True) if one.name().startswith(title)]
+    process.send_signal(signal.SIGKILL)
 
 
 def test_a_node_killed_in_the_middle_loses_nothing(
@@ -219,7 +218,7 @@ def test_an_article_with_which_actors_die_fails_alone(settings: RunConfig) -> No
         [came] = reader(pa.Table.from_pylist(list(collected.batches.values()))).to_pylist()
         reader._crew.close()
         assert ray.get(desk.begin.remote(7, None)) == 1
-    done = pickle.loads(came["came"])
+    done = pickle.loads(came["came"])  # noqa: S301
     [(place, failure)] = done.failures
     assert (came["batch"], place, failure.id, failure.stage) == (7, 1, "b1", "crash")
 

@@ -292,10 +292,26 @@ def test_standard_input_is_copied_so_that_it_can_be_read_again(monkeypatch: pyte
     assert str(found[2]) == "standard input: was read before, expected - once"
 
 
-def test_standard_input_that_cannot_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+class _Broken(io.RawIOBase):
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        raise OSError(errno.EIO, "broken")
+
+
+def test_standard_input_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(_Broken())))
+    [error] = list_files(["-"], spool=Path("spool"))
+    assert str(error) == f"standard input: cannot be read: {os.strerror(errno.EIO)}"
+
+
+def test_a_copy_of_standard_input_that_cannot_be_written_is_no_fault_of_the_input(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"x")))
-    [error] = list_files(["-"], spool=Path("no/such/folder"))
-    assert str(error) == f"standard input: cannot be read: {os.strerror(errno.ENOENT)}"
+    with pytest.raises(FileNotFoundError):
+        list(list_files(["-"], spool=Path("no/such/folder")))
 
 
 def test_a_fingerprint_is_that_of_the_bytes() -> None:

@@ -174,10 +174,10 @@ def test_nesting_that_the_parser_still_sees() -> None:
     assert found.text.endswith("Deep inside, somebody says that this is the end of it.")
 
 
-def test_a_page_of_very_many_paragraphs_is_read() -> None:
-    found, _ = take(page(body=BODY) + "<div>" + "<p>word " * 60_000)
+def test_a_page_of_very_many_short_paragraphs_is_read() -> None:
+    """One of trafilatura's second opinions would take minutes over it."""
+    found, _ = take("<html><body><p>One short line.</p><div class=related>" + "<p>word " * 20_000)
     assert isinstance(found, Article)
-    assert found.text.startswith(TEXT)
 
 
 def test_a_picture_within_a_tag_is_no_bomb() -> None:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection
@@ -113,12 +112,12 @@ def test_an_article_that_kills_its_worker_fails_alone() -> None:
 
 
 def test_an_article_that_hangs_its_worker_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work_module, "TIMEOUT_SECONDS", 1.5)
+    monkeypatch.setattr(work_module, "TIMEOUT_SECONDS", 2.5)
     given = [task(0, article(1), HANGS, article(2)), *tasks(3)[1:]]
     found = run(given)
     assert ids(found[0]) == ["0-0", "0-2"]
     assert failed(found[0]) == [(1, "0-1", "timeout")]
-    assert "in.jsonl:2: not done after 2 seconds" in found[0].failures[0][1].reason
+    assert "in.jsonl:2: not done after 3 seconds" in found[0].failures[0][1].reason
     assert found[1:] == [toy(SETTINGS, one) for one in given[1:]]
 
 
@@ -216,8 +215,6 @@ def test_a_model_that_is_gone_stops_the_job() -> None:
 
 def test_a_broken_model_is_no_articles_fault(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such model folder"):
-        list(work(tasks(2), RunConfig(model=tmp_path / "no"), count=1, stopping=lambda: False))
-    with pytest.raises(ModelError, match="no such model folder"):
         inspect(RunConfig(model=tmp_path / "no"))
 
 
@@ -263,21 +260,11 @@ def test_without_pages_no_process_is_started() -> None:
 
 
 def test_a_reader_killed_from_outside_loses_no_page() -> None:
-    stop = threading.Event()
-
-    def kill() -> None:
-        while not stop.is_set():
-            for reader in readers()[:1]:
-                reader.kill()
-            stop.wait(1.5)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    try:
-        found = list(extracted(entries(200), count=2))
-    finally:
-        stop.set()
-        killer.join()
+    found = []
+    for one in extracted(entries(200), count=2):
+        found.append(one)
+        if len(found) in {10, 120}:
+            readers()[0].kill()
     assert [isinstance(one, Article) for _, one, _ in found] == [place % 4 != 1 for place in range(200)]
 
 
@@ -291,27 +278,21 @@ def die(page: Page, where: str) -> tuple[Article | InputError, list[str]]:
 
 def test_a_page_that_kills_or_hangs_its_reader_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "_extract", die)
-    monkeypatch.setattr(workers, "PAGE_SECONDS", 2.0)
+    monkeypatch.setattr(workers, "PAGE_SECONDS", 3.0)
     pages = [Page(text, str(n)) for n, text in enumerate(["a", DIES, "b", "c", HANGS, "d"])]
     found = list(extracted(((n, one, f"in:{n}") for n, one in enumerate(pages)), count=2))
     assert [isinstance(one, Article) for _, one, _ in found] == [True, False, True, True, False, True]
     assert str(found[1][1]) == "in:1: a page on which its reader died 2 times, expected HTML"
-    assert str(found[4][1]) == "in:4: a page that takes over 2 seconds, expected HTML"
+    assert str(found[4][1]) == "in:4: a page that takes over 3 seconds, expected HTML"
     assert found[0][2] == ["in:0: read"]
 
 
-@pytest.mark.parametrize("at", ["start", "ready"])
-def test_processes_that_cannot_live_stop_the_job(at: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_that_cannot_live_stop_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing may be blamed on articles where no worker can even begin."""
-    monkeypatch.setattr(processes, "_serve", die_at_once if at == "start" else die_when_ready)
-    with pytest.raises(StanceError, match="processes died 5 times (as they started|before they did anything)"):
+    monkeypatch.setattr(processes, "_serve", die_at_once)
+    with pytest.raises(StanceError, match=r"processes died 5 times as they started \(exit code 1\)"):
         run(tasks(2), 1)
 
 
 def die_at_once(pipe: Connection) -> None:
     os._exit(1)
-
-
-def die_when_ready(pipe: Connection) -> None:
-    pipe.send((True, None))
-    pipe.close()

@@ -1,13 +1,18 @@
-"""How fast jobs are: one worker, two, and Ray on this machine, each as a ratio to one worker in the same run."""
+"""How fast jobs are: one worker, two, and Ray on this machine, each as a ratio to one worker in the same run.
 
+And what a batch costs where the job itself runs, which bounds how large a cluster one job can keep busy.
+"""
+
+import functools
 import json
 import os
+import pickle
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from itertools import cycle, islice
@@ -21,9 +26,10 @@ import stance
 from stance.batch import Engine, Report, run_job
 from stance.config import RunConfig
 from stance.errors import StanceError
-from stance.types import Failure
-from stance.work import Done, ModelFacts, Task
-from stance.workers import inspect, work
+from stance.plan import BATCH_CHARS
+from stance.types import Article, Failure
+from stance.work import Done, Item, ModelFacts, Task
+from stance.workers import inspect, perform_here, work
 from training.annotations import read_annotated
 
 _CORPUS = Path(__file__).parent / "corpus"
@@ -91,6 +97,32 @@ def job_throughput(
     ]
 
 
+def driver_seconds(settings: RunConfig, *, articles: int = 20_000) -> dict[str, float]:
+    """Measure what the process of a job does itself, while workers answer at once: reads, plans, stores, writes parts.
+
+    Args:
+        settings: Model, device and batch size; the model reads one batch, and its result is that of all.
+        articles: Of each job.
+
+    Returns:
+        Seconds of processor time for a batch of the job's own process, by engine.
+    """
+    model, seconds = inspect(settings), dict[str, float]()
+    with tempfile.TemporaryDirectory(prefix="stance-bench-") as folder:
+        source, sample = Path(folder) / "articles.jsonl", Path(folder) / "sample.pickle"
+        write_articles(source, articles)
+        [done] = filter(None, work([_first_batch(source)], settings, count=1, stopping=lambda: False))
+        sample.write_bytes(pickle.dumps(done))
+        answer = partial(_answer, sample=str(sample))
+        for kind in ("local", "ray"):
+            chosen = settings.model_copy(update={"engine": kind, "workers": 2})
+            finished = _run(Path(folder) / kind, source, chosen, model, answer, lambda done: None)
+            warm = len(finished) // 10
+            spent = finished[-1].processor_seconds - finished[warm].processor_seconds
+            seconds[kind] = spent / (len(finished) - 1 - warm)
+    return seconds
+
+
 def write_articles(path: Path, number: int) -> None:
     """Write so many articles: our own corpus again and again, each time with other ids and other first lines."""
     corpus = [annotated.article for annotated in read_annotated(sorted(_CORPUS.glob("*.jsonl")))]
@@ -100,15 +132,21 @@ def write_articles(path: Path, number: int) -> None:
             lines.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def report(measured: Sequence[Throughput]) -> Table:
-    """Give the table for people: medians over the turns."""
+def report(measured: Sequence[Throughput], driver: Mapping[str, float]) -> Iterator[Table]:
+    """Give the tables for people: medians over the turns, and `driver_seconds`."""
     table = Table(title="Jobs, once warm", title_justify="left")
     for column in ("engine", "articles/s", "ratio to one worker", "first batch after"):
         table.add_column(column, justify="left" if column == "engine" else "right")
     for one in measured:
         speed, ratio, start = median(one.speeds), median(one.ratios), median(one.start_seconds)
         table.add_row(one.name, f"{speed:.2f}", f"{ratio:.2f}", f"{start:.1f} s")
-    return table
+    yield table
+    table = Table(title="A batch in the job's own process", title_justify="left")
+    table.add_column("engine")
+    table.add_column("processor time", justify="right")
+    for kind, seconds in driver.items():
+        table.add_row(kind, f"{1000 * seconds:.1f} ms")
+    yield table
 
 
 def machine() -> dict[str, Any]:
@@ -122,21 +160,55 @@ def machine() -> dict[str, Any]:
     }
 
 
+def _first_batch(source: Path) -> Task:
+    items: list[Item] = []
+    with source.open(encoding="utf-8") as lines:
+        for place, row in enumerate(map(json.loads, lines)):
+            items.append(Item(Article(row["id"], row["text"]), str(source), place + 1, "0" * 64, None, place))
+            if sum(len(item.article.text) for item in items) >= BATCH_CHARS:
+                break
+    return Task(0, tuple(items))
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """A batch that has come back: when, by the clock and by this process's processor time, and its articles."""
+
+    seconds: float
+    processor_seconds: float
+    articles: int
+
+
 def _measure(
     out: Path, source: Path, settings: RunConfig, model: ModelFacts, tick: Callable[[int], None]
 ) -> tuple[float, float]:
     """Run a job; give its articles a second once warm, and the seconds until its first batch."""
-    began = time.monotonic()
-    finished: list[tuple[float, int]] = []
+    began, warm = time.monotonic(), settings.processes
+    finished = _run(out, source, settings, model, perform_here, tick)
+    if len(finished) <= warm:
+        raise StanceError(f"{len(finished)} batches for {warm} workers, expected more articles to measure with")
+    seconds = finished[-1].seconds - finished[warm - 1].seconds
+    return sum(one.articles for one in finished[warm:]) / seconds, finished[0].seconds - began
+
+
+def _run(
+    out: Path,
+    source: Path,
+    settings: RunConfig,
+    model: ModelFacts,
+    perform: Callable[[RunConfig, Task], Done],
+    tick: Callable[[int], None],
+) -> list[_Finished]:
+    finished: list[_Finished] = []
 
     def fail(failure: Failure) -> None:
         raise StanceError(failure.reason)
 
     def watched(tasks: Iterable[Task]) -> Iterator[Done | None]:
-        with closing(_engine(settings, model)(tasks)) as results:  # type: ignore[type-var]
+        with closing(_engine(settings, model, perform)(tasks)) as results:  # type: ignore[type-var]
             for done in results:
                 if done is not None:
-                    finished.append((time.monotonic(), done.counts[0]))
+                    finished.append(_Finished(time.monotonic(), time.process_time(), done.counts[0]))
                 yield done
 
     run_job(
@@ -147,19 +219,26 @@ def _measure(
         report=Report(warn=lambda message: None, fail=fail, tick=lambda state: tick(state.counts.articles)),
         stopping=lambda: False,
     )
-    warm = settings.processes
-    if len(finished) <= warm:
-        raise StanceError(f"{len(finished)} batches for {warm} workers, expected more articles to measure with")
-    seconds = finished[-1][0] - finished[warm - 1][0]
-    return sum(articles for _, articles in finished[warm:]) / seconds, finished[0][0] - began
+    return finished
 
 
-def _engine(settings: RunConfig, model: ModelFacts) -> Engine:
+def _engine(settings: RunConfig, model: ModelFacts, perform: Callable[[RunConfig, Task], Done]) -> Engine:
     def engine(tasks: Iterable[Task]) -> Iterator[Done | None]:
         if settings.engine == "ray":
             from stance.cluster import work_on_ray
 
-            return work_on_ray(tasks, settings=settings, expected=model, stopping=lambda: False)
-        return work(tasks, settings, count=settings.processes, stopping=lambda: False)
+            return work_on_ray(tasks, settings=settings, stopping=lambda: False, perform=perform)
+        return work(tasks, settings, count=settings.processes, stopping=lambda: False, perform=perform)
 
     return engine
+
+
+def _answer(settings: RunConfig, task: Task, *, sample: str) -> Done:
+    """Give the result of another batch at once."""
+    return replace(_kept(sample), batch=task.batch)
+
+
+@functools.cache
+def _kept(sample: str) -> Done:
+    kept: Done = pickle.loads(Path(sample).read_bytes())  # noqa: S301  our own, of a moment ago
+    return kept

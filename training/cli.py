@@ -327,9 +327,17 @@ def bench_jobs(
             turns=turns,
             tick=lambda name, done: bar.update(task, description=name, completed=done),
         )
-    _out.print(bench.report(measured))
+        bar.update(task, description="the job's own process", total=None)
+        driver = bench.driver_seconds(settings, articles=10 * articles)
+    for table in bench.report(measured, driver):
+        _out.print(table)
     if json_out is not None:
-        figures = {"articles": articles, "machine": bench.machine(), "engines": [asdict(one) for one in measured]}
+        figures = {
+            "articles": articles,
+            "machine": bench.machine(),
+            "engines": [asdict(one) for one in measured],
+            "seconds_of_own_process_a_batch": driver,
+        }
         json_out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 

@@ -70,6 +70,11 @@ def visible(words: object) -> str:
     return _CONTROLS.sub(lambda found: f"[U+{ord(found[0]):04X}]", str(words))
 
 
+def clipped(words: str, most: int = 80) -> str:
+    """Cut words that a table has no room for."""
+    return words if len(words) <= most else words[: most - 1] + "…"
+
+
 def _set(report: Report, one: SetReport) -> dict[str, Any]:
     """Give what the template asks for of one set, plots and all."""
     found, held = one.held.evaluation, one.held
@@ -94,7 +99,9 @@ def _set(report: Report, one: SetReport) -> dict[str, Any]:
         "mistakes": [(kind, *KINDS[kind], number, _link(one, kind=kind)) for kind, number in mistakes.items()],
         "annotated": sum(case.quote is not None for case in one.cases),
         "right": right,
-        "slices": [(part, visible(part.name), _link(one, slice=f"{part.group}:{part.name}")) for part in one.slices],
+        "slices": [
+            (part, visible(clipped(part.name)), _link(one, slice=f"{part.group}:{part.name}")) for part in one.slices
+        ],
         "cells": [
             [
                 (int(number), _link(one, gold=gold, given=predicted))

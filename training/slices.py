@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.decomposition import NMF
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, TfidfVectorizer
 
 from stance.marks import quoted_spans
 from stance.quotes import kind
@@ -29,6 +29,10 @@ _ARTICLES_A_TOPIC = 12
 _MOST_TOPICS = 8
 _WORD = r"(?u)\b[^\W\d_]{3,}\b"
 _TOPIC_WORDS = 3
+# What every article says of everybody.
+_STOP_WORDS = sorted(
+    ENGLISH_STOP_WORDS | set("said say says saying told tell asked added mr mrs ms year years new".split())
+)
 # Below this the interval is wider than any use of it.
 ENOUGH = 20
 LABELS = tuple(str(label) for label in Stance)
@@ -71,7 +75,7 @@ def topics(articles: Sequence[Article]) -> list[str | None]:
     count = min(_MOST_TOPICS, len(articles) // _ARTICLES_A_TOPIC)
     if any(given) or count < 2:
         return given
-    words = TfidfVectorizer(stop_words="english", max_df=0.4, min_df=3, token_pattern=_WORD)
+    words = TfidfVectorizer(stop_words=_STOP_WORDS, max_df=0.4, min_df=3, token_pattern=_WORD)
     try:
         counts = words.fit_transform([article.text for article in articles])
     except ValueError:  # no word is in three articles
@@ -80,7 +84,7 @@ def topics(articles: Sequence[Article]) -> list[str | None]:
     model = NMF(count, init="nndsvd", max_iter=500, tol=1e-3)
     weights = model.fit_transform(counts)
     vocabulary = words.get_feature_names_out()
-    names = [", ".join(vocabulary[i] for i in np.argsort(-row)[:_TOPIC_WORDS]) for row in model.components_]
+    names = [", ".join(vocabulary[i] for i in np.argsort(-row.round(6), kind="stable")[:_TOPIC_WORDS]) for row in model.components_]
     return [names[i] for i in weights.argmax(1)]
 
 

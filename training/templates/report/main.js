@@ -80,5 +80,10 @@ for (const button of document.querySelectorAll("[data-choose]")) {
   });
 }
 // A closed table says nothing on paper.
-addEventListener("beforeprint", () => document.querySelectorAll("figure details").forEach((part) => (part.open = true)));
+let opened = [];
+addEventListener("beforeprint", () => {
+  opened = [...document.querySelectorAll("figure details:not([open])")];
+  for (const part of opened) part.open = true;
+});
+addEventListener("afterprint", () => opened.forEach((part) => (part.open = false)));
 follow(location.hash.includes("="));
