@@ -34,12 +34,13 @@ def show_progress(console: Console, *, quiet: bool = False) -> Iterator[Callable
 
 
 class _Log:
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
-        self._last = time.monotonic()
+        self._clock = clock
+        self._last = clock()
 
     def __call__(self, state: State) -> None:
-        now = time.monotonic()
+        now = self._clock()
         if now - self._last >= _LOG_SECONDS:
             self._last = now
             done = f"{100 * state.bytes_done / state.bytes_total:.0f}%, " if state.bytes_total else ""

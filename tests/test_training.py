@@ -225,7 +225,7 @@ def test_evaluate_gives_shares_with_intervals(tiny: Pipeline, held: list[Annotat
     assert (found.name, found.articles, len(ticks)) == ("held", 2, 2)
     assert found.quotes == sum(len(annotated.quotes) for annotated in held[:2])
     assert found.given.n > 10
-    assert found.figures().keys() == found.intervals.keys()
+    assert (found.figures() | found.doubt()).keys() == found.intervals.keys()
     for name, value in found.figures().items():
         low, high = found.intervals[name]
         assert 0 <= low <= high <= 1, name

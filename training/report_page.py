@@ -16,7 +16,7 @@ from training.decision import GIVEN, MOST_FLIPS, WIDEST_PAIR
 from training.gate import LESS
 from training.mistakes import KINDS, Case, counts
 from training.report import Report, SetReport
-from training.slices import ENOUGH, GROUPS
+from training.slices import ENOUGH, ENOUGH_ARTICLES, GROUPS
 
 _FOLDER = Path(__file__).with_name("templates") / "report"
 _SCRIPTS = ("data", "state", "list", "quote", "tasks", "main")
@@ -56,8 +56,7 @@ def page(report: Report) -> str:
             "figures": FIGURES,
             "less": LESS,
             "kinds": KINDS,
-            "groups": GROUPS,
-            "enough": ENOUGH,
+            "enough": {"quotes": ENOUGH, "articles": ENOUGH_ARTICLES},
             "coverages": COVERAGES,
             "goals": {"flips": MOST_FLIPS, "pair": WIDEST_PAIR},
             "visible": visible,

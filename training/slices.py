@@ -1,5 +1,6 @@
 """Results by kind of quote: where a model is weak, with counts and bootstrap intervals, the weakest first."""
 
+import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,8 +34,8 @@ _TOPIC_WORDS = 3
 _STOP_WORDS = sorted(
     ENGLISH_STOP_WORDS | set("said say says saying told tell asked added mr mrs ms year years new".split())
 )
-# Below this the interval is wider than any use of it.
-ENOUGH = 20
+# Below these the interval is wider than any use of it, or of one article, which says nothing of others.
+ENOUGH, ENOUGH_ARTICLES = 20, 5
 LABELS = tuple(str(label) for label in Stance)
 _PREDICTED = (*LABELS, "none")
 
@@ -64,6 +65,11 @@ class Slice:
     accuracy_interval: tuple[float, float]
     found: float
 
+    @property
+    def few(self) -> bool:
+        """Whether these are too few quotes, or of too few articles, to say anything."""
+        return self.quotes < ENOUGH or self.articles < ENOUGH_ARTICLES
+
 
 def topics(articles: Sequence[Article]) -> list[str | None]:
     """Say what each article is about.
@@ -82,9 +88,14 @@ def topics(articles: Sequence[Article]) -> list[str | None]:
         return given
     count = min(count, *counts.shape)
     model = NMF(count, init="nndsvd", max_iter=500, tol=1e-3)
-    weights = model.fit_transform(counts)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # not quite converged, or too exactly: near enough for a name
+        weights = model.fit_transform(counts)
     vocabulary = words.get_feature_names_out()
-    names = [", ".join(vocabulary[i] for i in np.argsort(-row.round(6), kind="stable")[:_TOPIC_WORDS]) for row in model.components_]
+    names = [
+        ", ".join(vocabulary[i] for i in np.argsort(-row.round(6), kind="stable")[:_TOPIC_WORDS])
+        for row in model.components_
+    ]
     return [names[i] for i in weights.argmax(1)]
 
 
@@ -112,7 +123,7 @@ def slices(found: Sequence[Answer], known: Mapping[int, tuple[Traits, bool]]) ->
         known: By `id` of the quote its traits, and whether the whole job finds it.
 
     Returns:
-        The weakest macro F1 first; those with fewer than `ENOUGH` quotes after all others.
+        The weakest macro F1 first; those that are too few to say after all others.
     """
     places: dict[tuple[str, str], int] = {}
     marks = defaultdict(list)
@@ -141,7 +152,7 @@ def slices(found: Sequence[Answer], known: Mapping[int, tuple[Traits, bool]]) ->
         )
         for (group, name), place in places.items()
     ]
-    return sorted(result, key=lambda one: (one.quotes < ENOUGH, one.macro_f1))
+    return sorted(result, key=lambda one: (one.few, one.macro_f1))
 
 
 def confusion(pairs: Sequence[Sequence[tuple[str, str]]]) -> np.ndarray:
