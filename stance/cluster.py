@@ -1,15 +1,13 @@
 """The workers of a cluster, through Ray Data: rounds of batches, read by actors that load the model once.
 
 A round is a dataset of as many batches as keep the cluster busy for some minutes; while it is read, the next one is
-collected. Below each actor a process of its own reads, as on one machine, so that a batch which kills or hangs its
-reader ends in the same way. A node that is lost costs what its actors were at: Ray begins these batches again on
-another one, and where it gives up a round, what has not come back goes into a new one.
+collected. A node that is lost costs what its actors were at: Ray begins these batches again on another one, and where
+it gives up a round, what has not come back goes into a new one.
 """
 
 import functools
 import logging
 import os
-import pickle
 import queue
 import signal
 import socket
@@ -20,20 +18,21 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import ray
 import ray.data
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from stance.errors import ConfigError, ModelError, StanceError
-from stance.work import Done, Item, ModelFacts, Task, empty, failed, merged
-from stance.workers import Crew, facts_here, perform_here
+from stance.errors import ConfigError, StanceError
+from stance.readers import Desk, Perform, Reader, packed, perform_as_expected, unpacked
+from stance.work import Done, ModelFacts, Task
+from stance.workers import perform_here
 
 if TYPE_CHECKING:
     from stance.config import RunConfig
 
-Perform = Callable[["RunConfig", Task], Done]
+# What a round's thread hands over: what came of a batch, an error of Ray, or None at the end.
+_Came = tuple[int, Done | StanceError | None] | Exception | None
 
 # A round is so many batches for each actor: with two to five seconds a batch, the few seconds that an actor takes to
 # start are 1 to 4% of it. On a large cluster the characters bound it: two rounds of them (one is read, one collected)
@@ -47,8 +46,9 @@ READERS_A_GPU = 4
 # So often may Ray give up rounds before any batch comes back, with a pause after each.
 _TROUBLES = 5
 _TROUBLE_SECONDS = 3.0
-# A batch with which so many actors have gone is read article by article, and an article likewise is a failure.
-_DEATHS = 3
+# Ray gives up a round in which nothing has happened for so long, and so many times the time that its longest batch has.
+_STALL_SECONDS = 1800.0
+_STALL_TIMEOUTS = 3
 _HEARTBEAT_SECONDS = 0.2
 _AHEAD = 256
 # A thread that waits for its next batch is left to itself after so long.
@@ -83,7 +83,10 @@ def work_on_ray(
         StanceError: The cluster fails again and again before anything is finished.
     """
     with _connected(settings), closing(_Cluster(settings, expected, perform)) as cluster:
-        yield from _rounds(iter(tasks), cluster, stopping)
+        try:
+            yield from _rounds(iter(tasks), cluster, stopping)
+        except RayError as error:
+            raise StanceError(f"the Ray cluster is lost: {_first_line(error)}; what is done is safe") from error
 
 
 def _rounds(source: Iterator[Task], cluster: "_Cluster", stopping: Callable[[], bool]) -> Iterator[Done | None]:
@@ -124,9 +127,7 @@ class _Collected:
         task = next(source, None)
         if task is None:
             return False
-        pickled = pickle.dumps(task, protocol=pickle.HIGHEST_PROTOCOL)
-        packed = pa.compress(pickled, codec="zstd", asbytes=True)
-        self.batches[task.batch] = {"batch": task.batch, "size": len(pickled), "task": packed}
+        self.batches[task.batch] = packed(task)
         self.chars += sum(len(item.article.text) for item in task.items)
         return True
 
@@ -159,7 +160,7 @@ class _Cluster:
                 "model": settings.model and settings.model.resolve(),
             }
         )
-        self._perform = functools.partial(_perform_as_expected, expected=expected, perform=perform)
+        self._perform = functools.partial(perform_as_expected, expected=expected, perform=perform)
         self._desk: Any = None
         self._current: _Round | None = None
         self._troubles = 0
@@ -171,7 +172,7 @@ class _Cluster:
         self.close()
         # Beside this process, so that no other machine's end is the desk's.
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        self._desk = ray.remote(_Desk).options(num_cpus=0, scheduling_strategy=here).remote()
+        self._desk = ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here).remote()
         self.slots = self._count_slots()
         most = min(len(batches), self._settings.workers or len(batches))
         self._current = _Round(
@@ -225,7 +226,7 @@ class _Round:
         self.left = dict(batches)
         self.finished_any = False
         self.over = False
-        self._came: queue.Queue[tuple[int, bytes] | Exception | None] = queue.Queue(_AHEAD)
+        self._came: queue.Queue[_Came] = queue.Queue(_AHEAD)
         self._closed = threading.Event()
         call = (list(batches.values()), after_seconds, readers)
         self._thread = threading.Thread(target=self._iterate, args=call, daemon=True)
@@ -250,8 +251,7 @@ class _Round:
             if self.left:
                 raise _RoundError(f"{len(self.left)} batches have not come back")
             return None
-        batch, packed = came
-        found: Done | StanceError | None = pickle.loads(packed)  # noqa: S301  of our own actors
+        batch, found = came
         if isinstance(found, StanceError):
             raise found
         if self.left.pop(batch, None) is None or found is None:
@@ -271,111 +271,26 @@ class _Round:
             context = ray.data.DataContext.get_current()
             context.enable_progress_bars = False
             context.print_on_execution_start = False
+            # A reader gives a batch that kills or hangs it up by itself; but Ray may wait for readers that never come.
+            longest = max(row["seconds"] for row in rows)
+            context.execution_no_progress_timeout_s = _STALL_SECONDS + _STALL_TIMEOUTS * longest
             came = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
-                _Reader, batch_size=1, batch_format="pyarrow", num_cpus=1, **readers
+                Reader, batch_size=1, batch_format="pyarrow", num_cpus=1, **readers
             )
             for row in came.iter_rows():
-                self._put((row["batch"], row["came"]))
+                self._put(unpacked(row))
                 if self._closed.is_set():
                     return
             self._put(None)
         except Exception as error:
             self._put(error)
 
-    def _put(self, came: tuple[int, bytes] | Exception | None) -> None:
+    def _put(self, came: _Came) -> None:
         while not self._closed.is_set():
             try:
                 return self._came.put(came, timeout=_HEARTBEAT_SECONDS)
             except queue.Full:
                 continue
-
-
-class _Desk:
-    """Where readers ask before they begin: whether to, and how often this was begun and never ended."""
-
-    def __init__(self) -> None:
-        self._begun: dict[int, dict[int | None, int]] = {}
-        self._stopped = False
-
-    def begin(self, batch: int, place: int | None) -> int:
-        if self._stopped:
-            return 0
-        times = self._begun.setdefault(batch, {})
-        times[place] = times.get(place, 0) + 1
-        return times[place]
-
-    def end(self, batch: int, place: int | None) -> None:
-        if place is None:
-            self._begun.pop(batch, None)
-        else:
-            self._begun.get(batch, {}).pop(place, None)
-
-    def stop(self) -> None:
-        self._stopped = True
-
-
-class _Reader:
-    """Reads batches in an actor."""
-
-    def __init__(self, settings: "RunConfig", desk: Any, perform: Perform) -> None:
-        self._desk = desk
-        self._crew = Crew(settings, count=1, perform=perform)
-
-    def __call__(self, rows: pa.Table) -> pa.Table:
-        """Read the batch of one row; what comes of it is a `Done`, None where it was not begun, or a StanceError."""
-        [row] = rows.to_pylist()
-        task = pickle.loads(pa.decompress(row["task"], row["size"], codec="zstd", asbytes=True))  # noqa: S301
-        came: Done | StanceError | None
-        try:
-            came = self._read(task)
-        except StanceError as error:
-            came = type(error)(f"{ray.util.get_node_ip_address()}: {error}")
-        return pa.table({"batch": [task.batch], "came": pa.array([pickle.dumps(came)], pa.binary())})
-
-    def _read(self, task: Task) -> Done | None:
-        times = self._begin(task.batch)
-        if not times:
-            return None
-        if times <= _DEATHS:
-            done = self._through(task)
-        else:
-            done = merged(task, [self._piece(task.batch, item) for item in task.items])
-        self._desk.end.remote(task.batch, None)
-        return done
-
-    def _piece(self, batch: int, item: Item) -> Done:
-        piece = Task(item.place, (item,))
-        if self._begin(batch, item.place) > _DEATHS:
-            reason = f"{_DEATHS} actors of the cluster died on it"
-            return empty(piece, [(item.place, failed(item, "crash", reason))])
-        done = self._through(piece)
-        ray.get(self._desk.end.remote(batch, item.place))
-        return done
-
-    def _begin(self, batch: int, place: int | None = None) -> int:
-        return int(ray.get(self._desk.begin.remote(batch, place)))
-
-    def _through(self, task: Task) -> Done:
-        self._crew.take(task)
-        while not (done := self._crew.finished()):
-            pass
-        return done[0]
-
-
-def _perform_as_expected(settings: "RunConfig", task: Task, *, expected: ModelFacts | None, perform: Perform) -> Done:
-    if expected is not None:
-        _check(settings, expected)
-    return perform(settings, task)
-
-
-@functools.cache
-def _check(settings: "RunConfig", expected: ModelFacts) -> None:
-    found = facts_here(settings)
-    if found != expected:
-        raise ModelError(
-            f"{settings.model or 'the model that ships'}: is {found.name} ({found.sha256[:12]}), expected "
-            f"{expected.name} ({expected.sha256[:12]}) as where the job was begun"
-        )
 
 
 @contextmanager

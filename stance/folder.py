@@ -148,7 +148,7 @@ def _clear(out: Path) -> None:
 
 
 def _what_failed(error: OSError | sqlite3.OperationalError) -> str:
-    full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
-    if full or "full" in str(error):
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT} if isinstance(error, OSError) else "full" in str(error)
+    if full:
         return "no space left on the disk; free some"
     return f"cannot be written: {error}"

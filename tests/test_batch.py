@@ -9,12 +9,15 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from made import (
+    DIES,
     FACTS,
+    HANGS,
     RAISES,
     Heard,
     article,
@@ -30,7 +33,7 @@ from made import (
     toy,
 )
 
-import stance
+import stance.work
 from stance import plan
 from stance.batch import Engine, State, TooManyFailuresError
 from stance.config import RunConfig
@@ -39,7 +42,7 @@ from stance.export import export
 from stance.folder import opened
 from stance.ledger import Counts
 from stance.summary import summarize
-from stance.work import Done, ModelFacts, Task, Worker
+from stance.work import Done, ModelFacts, Task
 from stance.workers import work
 
 
@@ -159,28 +162,41 @@ def test_the_size_of_batches_changes_no_row(
 
 
 @pytest.mark.slow
-def test_the_number_of_workers_changes_nothing(
-    out: Path, tmp_path: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """With the real reader, in processes of their own, and with web pages."""
+def test_the_number_of_workers_changes_nothing(out: Path, tmp_path: Path) -> None:
+    """In processes of their own, and with web pages."""
     inputs = mixed(tmp_path / "in", 5)
-    settings = RunConfig(model=tiny_model)
-    worker = Worker(settings)
-    run(out, inputs, engine=in_this_process(worker), model=tiny_model)
-    assert len(rows(out, "claims")) > 50
+    run(out, inputs, workers=1)
     extracted = [row for row in rows(out) if row["extracted"]]
-    assert [row["title"] for row in extracted] == [
-        f"Of {name}" for name in ("note-1", *(f"page-{n}" for n in range(5)))
-    ]
+    names = ["note-1", *(f"page-{n}" for n in range(5))]
+    assert [row["title"] for row in extracted] == [f"Of {name}" for name in names]
     assert all(row["text"] for row in extracted)
-    for count in (1, 3):
-
-        def engine(tasks: Iterable[Task], count: int = count) -> Iterator[Done | None]:
-            return work(tasks, settings, count=count, stopping=lambda: False)
-
-        run(tmp_path / str(count), inputs, engine=engine, model=tiny_model, workers=count)
+    for count in (1, 2, 3):
+        engine = partial(work, settings=RunConfig(), count=count, stopping=lambda: False, perform=toy)
+        run(tmp_path / str(count), inputs, engine=engine, workers=count)
         assert contents(tmp_path / str(count)) == contents(out)
-    assert about(tmp_path / "1")["inputs"]["sha256"] == about(tmp_path / "3")["inputs"]["sha256"]
+        assert about(tmp_path / str(count))["inputs"] == about(out)["inputs"]
+
+
+@pytest.mark.slow
+def test_what_kills_or_hangs_its_worker_is_set_apart(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stance.work, "TIMEOUT_SECONDS", 2.5)
+    traps = {2: DIES, 9: RAISES, 13: HANGS, 14: "the same words as another", 15: "the same words as another"}
+    path = lines(tmp_path / "in.jsonl", [{"id": f"r{n}", "text": traps.get(n, article(n))} for n in range(20)])
+    run(out, [path], engine=partial(work, settings=RunConfig(), count=2, stopping=lambda: False, perform=toy))
+    assert ids(out) == [f"r{n}" for n in range(20) if n not in {2, 9, 13}]
+    assert {row["article_id"]: row["duplicate_of"] for row in rows(out)}["r15"] == "r14"
+    assert [(one.id, one.file, one.line, one.stage) for one in failures(out)] == [
+        ("r2", str(path), 3, "crash"),
+        ("r9", str(path), 10, "run"),
+        ("r13", str(path), 14, "timeout"),
+    ]
+    assert [one.reason.removeprefix(str(path))[:27] for one in failures(out)] == [
+        ":3: the worker died on it 2",
+        ":10: RuntimeError: no sense",
+        ":14: not done after 3 secon",
+    ]
 
 
 # Stopped at any moment

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,8 @@ class Command:
         os.kill(self.number, number)
 
     def kill_group(self) -> None:
-        os.killpg(self.number, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(self.number, signal.SIGKILL)
 
     @property
     def said(self) -> str:
@@ -151,29 +152,21 @@ def test_a_job_killed_at_random_moments_gives_the_same(stance: Stance, tmp_path:
         out, longest = folder / "out", 0.6
         while True:
             command = stance.start("run", *inputs, "-o", out, "--config", config, "-q", "--workers", 1, pause=0.03)
-            if kills < KILLS + 5:
-                longest *= 1.05  # on a slow machine too, it gets further at last
-                time.sleep(chance.uniform(0, longest))
-            code = command.kill_group() or command.code() if _alive(command) and kills < KILLS + 5 else command.code()
+            longest *= 1.05  # on a slow machine too, it gets further at last
+            time.sleep(chance.uniform(0, longest))
+            command.kill_group()
+            code = command.code()
             if code != -signal.SIGKILL:
                 break
             kills += 1
-            if (out / "claims").is_dir():
-                for path in [*out.glob("claims/*.parquet"), *out.glob("articles/*.parquet")]:
-                    assert pq.read_metadata(path).num_rows >= 0  # whatever is there is whole
+            for path in out.glob("*/part-*.parquet"):
+                pq.read_table(path)  # whatever is there is whole
         assert code == 1, command.said
         assert contents(out) == contents(folder / "expected")
         assert state(out)["counts"] == state(folder / "expected")["counts"]
         assert state(out)["inputs"] == state(folder / "expected")["inputs"]
         jobs += 1
     assert kills >= KILLS
-
-
-def _alive(command: Command) -> bool:
-    try:
-        return psutil.Process(command.number).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def test_workers_of_a_killed_job_end_and_hold_nothing(stance: Stance, tmp_path: Path, rows_file: Path) -> None:
@@ -262,8 +255,9 @@ def test_an_interrupted_retry_says_how_it_goes_on(stance: Stance, tmp_path: Path
 
 
 def test_the_whole_command_with_its_own_workers(tmp_path: Path, tiny_model: Path) -> None:
-    """Ctrl-C, which reaches the workers too; a kill of everything; to the end. With the real reader."""
-    inputs = [write_rows(tmp_path / "in.jsonl", *range(1500)), lines(tmp_path / "bad.jsonl", ["bad"])]
+    """Ctrl-C, which reaches the workers too, and on to the end; with the real reader."""
+    short = [{"id": f"r{n}", "text": f"“It is the {n}th time,” said Nora Feld."} for n in range(400)]
+    inputs = [lines(tmp_path / "in.jsonl", short), lines(tmp_path / "bad.jsonl", ["bad"])]
     out, config = tmp_path / "out", tmp_path / "config.yaml"
     config.write_text(f"part_articles: 64\nmodel: {tiny_model}\nworkers: 2\n", encoding="utf-8")
     command = [sys.executable, "-m", "stance", "run", *map(str, inputs), "-o", str(out), "--config", str(config)]
@@ -272,22 +266,17 @@ def test_the_whole_command_with_its_own_workers(tmp_path: Path, tiny_model: Path
         return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True)
 
     with begin() as process:
-        until((out / "claims" / "part-00001.parquet").exists)
+        until((out / "claims" / "part-00000.parquet").exists)
         os.killpg(process.pid, signal.SIGINT)
         _, said = process.communicate(timeout=120)
         assert process.returncode == 130, said
         assert "interrupted: the same command goes on" in said
         assert "Traceback" not in said
-    done = state(out)["counts"]["parts"]
-    assert 2 <= done < 24
-    with begin() as process:
-        until((out / "claims" / f"part-{done + 1:05d}.parquet").exists)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate(timeout=120)
+    assert 1 <= state(out)["counts"]["parts"] < 7
     with begin() as process:
         _, said = process.communicate(timeout=300)
         assert process.returncode == 1, said
-    assert re.search(r"articles read +1,500\nfailed +1\n", said)
+    assert re.search(r"articles read +400\nfailed +1\n", said)
     plan.BATCH_ENTRIES = 64  # the fixture puts it back
     settings = RunConfig(model=tiny_model)
     run_here(tmp_path / "expected", inputs, engine=in_this_process(Worker(settings)), part_articles=64)
@@ -314,10 +303,11 @@ def test_a_full_disk_loses_nothing(room: int, stance: Stance, tmp_path: Path, co
     assert contents(out) == contents(tmp_path / "expected")
 
 
-def test_a_full_disk_at_the_last_byte(stance: Stance, tmp_path: Path, rows_file: Path) -> None:
-    code, said = stance("run", rows_file, "-o", Path("/dev/full/out"))
+def test_a_folder_that_cannot_be_made(stance: Stance, tmp_path: Path, rows_file: Path) -> None:
+    (tmp_path / "full").touch()
+    code, said = stance("run", rows_file, "-o", tmp_path / "full" / "out")
     assert code == 4, said
-    assert "cannot be written" in said
+    assert f"{tmp_path}/full/out: cannot be written: " in said
 
 
 # What is asked for, and what is said
@@ -392,14 +382,12 @@ def test_names_of_folders(name: str, stance: Stance, tmp_path: Path) -> None:
     assert ids(tmp_path / "jobs" / name) == ["r1"]
 
 
-@pytest.mark.parametrize("name", ["out.json", "claims.xlsx", "out.txt"])
-def test_files_of_an_unknown_kind_are_no_folders(name: str, stance: Stance, tmp_path: Path, tiny_model: Path) -> None:
+def test_a_file_of_an_unknown_kind_is_no_folder(stance: Stance, tmp_path: Path, tiny_model: Path) -> None:
     path = write_rows(tmp_path / "in.jsonl", 1)
-    code, said = stance("run", path, "-o", tmp_path / name, "--model", tiny_model)
+    code, said = stance("run", path, "-o", tmp_path / "out.json", "--model", tiny_model)
     assert code == 2, said
-    assert "expected" in said
-    assert ".jsonl" in said
-    assert not (tmp_path / name).exists()
+    assert f"{tmp_path}/out.json: found .json, expected " in said
+    assert not (tmp_path / "out.json").exists()
 
 
 def test_options_of_jobs_are_for_folders(stance: Stance, rows_file: Path, tmp_path: Path) -> None:
@@ -436,14 +424,14 @@ def test_standard_input(stance: Stance, tmp_path: Path, rows_file: Path) -> None
 def test_files_of_any_name(stance: Stance, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
-    names = [b"caf\xe9", b"it's \"5\" o'clock", b" a  b ", b"two\nlines", b"[a-z]*?", b"[red]x[/red]", "ä–😀".encode()]
+    names = [b"caf\xe9", b"it's \"5\" o'clock", b" a  b ", b"two\nlines", b"[a-z]*?", b"[red]x[bold]", "ä–😀".encode()]
     for number, name in enumerate(names):
         (folder / os.fsdecode(name + b".txt")).write_text(article(number), encoding="utf-8")
         (folder / os.fsdecode(name + b"0.txt")).write_bytes(b"\0")
     code, said = stance("run", folder, "-o", tmp_path / "out")
     assert code == 1
     assert said.count("error: ") == len(names)
-    assert "[red]x[/red]0.txt: found control character" in said
+    assert "[red]x[bold]0.txt: found control character" in said
     assert len(ids(tmp_path / "out")) == len(names)
     assert {one.id for one in failures(tmp_path / "out")} == {None}
     for number, name in enumerate(names):

@@ -34,6 +34,7 @@ def test_a_log_gets_a_line_every_ten_seconds() -> None:
         now = 100.0 + tenth / 10
         log(state())
     assert said(shown).splitlines() == [f"50%, {describe(state())}"] * 3
+    now += 10
     log(state(total=0))
     assert "50%" not in said(shown).splitlines()[-1]
 
