@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test test-browser lint gate format wheel clean
+.PHONY: run test test-browser lint gate bench format wheel clean
 
 run: .venv/run ## read the sample articles, show the claims, write the records
 	$(BIN)/stance run samples
@@ -21,6 +21,9 @@ lint: .venv/dev ## style, types
 
 gate: .venv/dev ## the figures of the model that ships, against their floors
 	$(BIN)/python -m training gate
+
+bench: .venv/bench ## speed on this machine, beside others; BENCH=articles.jsonl reads those
+	$(BIN)/python -m training bench $(if $(BENCH),--data $(BENCH))
 
 format: .venv/dev
 	$(BIN)/ruff check --fix .
@@ -48,4 +51,8 @@ clean:
 	$(INSTALL) --editable '.[training,ray,dev,browser]'
 	command -v chromium || (apt-get update -qq && apt-get install -qq --yes chromium) \
 		|| echo 'no chromium, and no way to install it here: the tests of the pages will be skipped' >&2
+	touch $@
+
+.venv/bench: .venv/dev
+	$(INSTALL) --editable '.[training,dev,bench]'
 	touch $@

@@ -21,7 +21,7 @@ from stance.work import Done, ModelFacts, Task, empty, stored_tables
 
 JOB_FORMAT = 1
 # What else decides over the output: a job may go on with other settings (workers, engine), but not with these.
-_SETTINGS = ("device", "batch_size", "min_probability", "columns", "part_articles")
+_SETTINGS = ("device", "batch_size", "precision", "min_probability", "columns", "part_articles")
 _PACKAGES = ("torch", "transformers", "tokenizers", "trafilatura", "pyarrow")
 
 _RETRYING = "retrying"

@@ -16,6 +16,7 @@ from stance.types import AttributedQuote, Claim, Stance
 REGION = 128
 _AROUND = 16
 _CONTENT_HEAD, _CONTENT_TAIL, _CUE, _SOURCE = 56, 24, 8, 12
+_NOTHING = (-1, (0, 0, 0))
 
 
 # Quotes judged at once; bounds the memory of an article with very many.
@@ -61,11 +62,9 @@ def stance_probabilities(
     for start in range(0, len(quotes), _AT_ONCE):
         chosen = [region(quote, len(reading.tokens)) for quote in quotes[start : start + _AT_ONCE]]
         # Always the full width: a shorter one would change the last bits with the neighbours.
-        tokens = torch.full((len(chosen), REGION), -1)
-        roles = torch.zeros(len(chosen), REGION, 3)
-        for i, row in enumerate(chosen):
-            tokens[i, : len(row)] = torch.tensor([token for token, _ in row])
-            roles[i, : len(row)] = torch.tensor([role for _, role in row], dtype=torch.float)
+        filled = [row + [_NOTHING] * (REGION - len(row)) for row in chosen]
+        tokens = torch.tensor([[token for token, _ in row] for row in filled])
+        roles = torch.tensor([[role for _, role in row] for row in filled], dtype=torch.float)
         logits = network.stance(reading.vectors, tokens.to(device), roles.to(device)) / decoding.temperature + bias
         result += [dict(zip(Stance, row, strict=True)) for row in logits.double().softmax(-1).tolist()]
     return result

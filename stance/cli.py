@@ -47,6 +47,12 @@ Device = Annotated[
 BatchSize = Annotated[
     int | None, typer.Option(help="Windows of text read at once.  \\[default: 16]", show_default=False)
 ]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        help="float; int8 on a CPU: faster, a little less right; half on a GPU.  \\[default: float]", show_default=False
+    ),
+]
 Config = Annotated[
     Path | None, typer.Option(help="A YAML file with these settings, such as configs/run.yaml.", show_default=False)
 ]
@@ -94,6 +100,7 @@ def run(
     model: Model = None,
     device: Device = None,
     batch_size: BatchSize = None,
+    precision: Precision = None,
     min_probability: Annotated[
         float | None,
         typer.Option(
@@ -136,6 +143,7 @@ def run(
         model=model,
         device=device,
         batch_size=batch_size,
+        precision=precision,
         min_probability=min_probability,
         max_errors=max_errors,
         workers=workers,
@@ -184,6 +192,7 @@ def classify(
     model: Model = None,
     device: Device = None,
     batch_size: BatchSize = None,
+    precision: Precision = None,
     config: Config = None,
     records: Annotated[
         bool,
@@ -200,7 +209,7 @@ def classify(
     from stance.cut import cut_line
     from stance.records import stance_fields
 
-    settings = _settings(config, model=model, device=device, batch_size=batch_size)
+    settings = _settings(config, model=model, device=device, batch_size=batch_size, precision=precision)
     _refuse_overwriting(out, [str(path)])
     pipeline = _pipeline(settings)
     failures = quotes = 0
@@ -559,7 +568,9 @@ def _pipeline(settings: "RunConfig") -> "Pipeline":
     from stance.pipeline import Pipeline
 
     try:
-        return Pipeline.from_pretrained(settings.model, device=settings.device, batch_size=settings.batch_size)
+        return Pipeline.from_pretrained(
+            settings.model, device=settings.device, batch_size=settings.batch_size, precision=settings.precision
+        )
     except ModelError as error:
         _stop(error, 3)
 

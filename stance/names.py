@@ -1,5 +1,6 @@
 """Names in a text: mentions of people and bodies, found by their capitals, and how names compare."""
 
+import functools
 import itertools
 import re
 from collections.abc import Iterator, Sequence
@@ -224,6 +225,7 @@ class Mention:
     span: Span
 
 
+@functools.lru_cache(maxsize=4096)  # an article asks for the same few names thousands of times
 def name_words(name: str) -> tuple[str, ...]:
     """Give the words by which a name is known: lower case, without titles, articles or possessive."""
     found = re.findall(r"\w+", re.sub(r"['’]s\b", "", name.lower()))

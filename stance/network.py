@@ -15,8 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel
 
+from stance.encoder import BertEncoder, BertShape
 from stance.errors import ModelError
 from stance.types import Stance
 from stance.windows import SHAPES
@@ -194,13 +194,12 @@ class StanceNetwork(nn.Module):
         super().__init__()
         self.config = config
         if encoder is None:
-            settings = dict(config.encoder)
-            encoder = AutoModel.from_config(AutoConfig.for_model(settings.pop("model_type"), **settings))
+            encoder = _build_encoder(config.encoder)
         # The pooler answers for sentence pairs; nothing here reads it.
         if getattr(encoder, "pooler", None) is not None:
             encoder.pooler = None
         self.encoder = encoder
-        hidden = int(encoder.config.hidden_size)
+        hidden = int(encoder.get_input_embeddings().embedding_dim)
         self.shape = nn.Embedding(SHAPES, hidden)
         nn.init.zeros_(self.shape.weight)
         self.dropout = nn.Dropout(0.1)
@@ -213,7 +212,8 @@ class StanceNetwork(nn.Module):
 
     def encode(self, ids: Tensor, shapes: Tensor, mask: Tensor) -> Tensor:
         """Read windows: ids, shapes and mask `(windows, length)`, vectors `(windows, length, hidden)`."""
-        embedded = self.encoder.get_input_embeddings()(ids) + self.shape(shapes)
+        words = self.encoder.get_input_embeddings()(ids)
+        embedded = (words + self.shape(shapes)).to(words.dtype)  # the encoder may be in half precision
         vectors: Tensor = self.dropout(self.encoder(inputs_embeds=embedded, attention_mask=mask).last_hidden_state)
         return vectors
 
@@ -303,6 +303,16 @@ def save_network(network: StanceNetwork, tokenizer: Tokenizer, folder: Path) -> 
 def write_config(config: NetworkConfig, folder: Path) -> None:
     """Write `config.json` of a model folder."""
     (folder / CONFIG).write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def _build_encoder(settings: dict[str, Any]) -> Any:
+    shape = BertShape.of(settings)
+    if shape is not None:
+        return BertEncoder(shape)
+    from transformers import AutoConfig, AutoModel
+
+    rest = dict(settings)
+    return AutoModel.from_config(AutoConfig.for_model(rest.pop("model_type"), **rest))
 
 
 def _first_line(error: Exception) -> str:

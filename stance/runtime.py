@@ -12,6 +12,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from stance import int8
 from stance.errors import ModelError
 from stance.network import StanceNetwork
 from stance.windows import Tokens, Window, cut
@@ -47,6 +48,32 @@ def pick_device(name: str) -> torch.device:
             "use --device cpu or see 'GPU' in the README"
         )
     return torch.device("cuda" if present and name != "cpu" else "cpu")
+
+
+def place(network: StanceNetwork, device: torch.device, precision: str) -> StanceNetwork:
+    """Bring a network to the device and the arithmetic that it will run in; the network given is changed.
+
+    Args:
+        network: As loaded: in evaluation mode, float32, on the CPU.
+        device: From `pick_device`.
+        precision: `float`, `int8` (on a CPU that multiplies 8-bit numbers) or `half` (the encoder, on a GPU).
+
+    Raises:
+        ModelError: An unknown precision, or one that this device, machine or encoder does not have.
+    """
+    if precision not in {"float", "int8", "half"}:
+        raise ModelError(f"precision is {precision!r}, expected float, int8 or half")
+    on_cpu = device.type == "cpu"
+    if precision == "int8":
+        reason = int8.refusal(network) if on_cpu else "runs on the CPU only"
+        if reason is not None:
+            raise ModelError(f"precision int8: {reason}; use --precision float")
+        return int8.to_int8(network)
+    if precision == "half":
+        if on_cpu:
+            raise ModelError("precision half: runs on a GPU only; use --precision float")
+        network.encoder.half()
+    return network.to(device)
 
 
 def special_tokens(tokenizer: Tokenizer) -> tuple[int, int]:

@@ -342,10 +342,11 @@ def rank(
         For each span a candidate of each name near it with the name's probability, best first, and the
         probability of "none of them".
     """
-    placed = [(candidate, t[0]) for candidate in found if (t := reading.tokens.touching(candidate.span))]
+    places_of = reading.tokens.first_touching([candidate.span for candidate in found])
+    placed = [candidate for candidate, place in zip(found, places_of, strict=True) if place is not None]
+    places = [place for place in places_of if place is not None]
     if not placed or not spans:
         return [([], 1.0) for _ in spans]
-    places = [place for _, place in placed]
     near = []
     for start, end in spans:
         low, high = bisect.bisect_left(places, start), bisect.bisect_right(places, end - 1)
@@ -362,8 +363,8 @@ def rank(
         names: dict[str, float] = defaultdict(float)
         first: dict[str, Candidate] = {}
         for i, probability in zip(r, row, strict=False):
-            names[placed[i][0].name] += probability
-            first.setdefault(placed[i][0].name, placed[i][0])
+            names[placed[i].name] += probability
+            first.setdefault(placed[i].name, placed[i])
         ranking = sorted(((first[name], p) for name, p in names.items()), key=lambda pair: -pair[1])
         rankings.append((ranking, row[-1] if none else 0.0))
     return rankings

@@ -7,6 +7,7 @@ stages see one matrix of token vectors for the whole article, and no quote is ev
 import bisect
 import itertools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,6 +53,12 @@ class Tokens:
         first = int(np.searchsorted(self.ends, span.start, side="right"))
         last = int(np.searchsorted(self.starts, span.end, side="left"))
         return (first, last) if first < last else None
+
+    def first_touching(self, spans: Sequence[Span]) -> list[int | None]:
+        """Give the first token that shares a code point with each span, or None where there is none."""
+        first = np.searchsorted(self.ends, [span.start for span in spans], side="right")
+        last = np.searchsorted(self.starts, [span.end for span in spans], side="left")
+        return [f if f < e else None for f, e in zip(first.tolist(), last.tolist(), strict=True)]
 
     def span(self, first_token: int, last_token: int) -> Span:
         """Give the code points of the tokens [first_token, last_token)."""

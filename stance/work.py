@@ -106,7 +106,7 @@ class Worker:
             torch.set_num_threads(threads)
         self._settings = settings
         self._pipeline = Pipeline.from_pretrained(
-            settings.model, device=settings.device, batch_size=settings.batch_size
+            settings.model, device=settings.device, batch_size=settings.batch_size, precision=settings.precision
         )
 
     def __call__(self, task: Task) -> Done:

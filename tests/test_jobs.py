@@ -254,6 +254,7 @@ def test_an_interrupted_retry_says_how_it_goes_on(stance: Stance, tmp_path: Path
     assert ids(out) == [f"r{n}" for n in range(30)]
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_the_whole_command_with_its_own_workers(tmp_path: Path, tiny_model: Path) -> None:
     """Ctrl-C, which reaches the workers too, and on to the end; with the real reader."""
     short = [{"id": f"r{n}", "text": f"“It is the {n}th time,” said Nora Feld."} for n in range(400)]

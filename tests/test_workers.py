@@ -218,6 +218,7 @@ def test_a_broken_model_is_no_articles_fault(tmp_path: Path) -> None:
         inspect(RunConfig(model=tmp_path / "no"))
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_the_model_itself(tiny_model: Path) -> None:
     """The real reader, in its own process and in this one."""
     settings = RunConfig(model=tiny_model)

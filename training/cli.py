@@ -43,6 +43,7 @@ BaselineData = Annotated[
 ]
 JsonOut = Annotated[Path | None, typer.Option("--json", help="Write the figures here too.", show_default=False)]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Precision = Annotated[str, typer.Option(help="Arithmetic of the network: float, int8 or half.")]
 
 
 def main() -> None:
@@ -88,7 +89,7 @@ def fit(
 
 
 @app.command()
-def tune(data: Data, model: Model = None, device: Device = "auto") -> None:
+def tune(data: Data, model: Model = None, device: Device = "auto", precision: Precision = "float") -> None:
     """Choose the decoding constants on development articles and write them into the model's config.json.
 
     Thresholds for spans, links, speakers and targets; temperature and bias of the probabilities; weights of the labels.
@@ -97,7 +98,7 @@ def tune(data: Data, model: Model = None, device: Device = "auto") -> None:
     from training.tune import tune as search
 
     folder = model or default_model()
-    pipeline = Pipeline.from_pretrained(folder, device=device)
+    pipeline = Pipeline.from_pretrained(folder, device=device, precision=precision)
     decoding, log = search(pipeline, [(set_name(path), _read(path)) for path in data])
     for line in log:
         _out.print(escape(line))
@@ -111,6 +112,7 @@ def evaluate(
     model: Model = None,
     baseline_data: BaselineData = None,
     device: Device = "auto",
+    precision: Precision = "float",
     json_out: JsonOut = None,
 ) -> None:
     """Measure a model on annotated articles: quotes, sources, speakers, stances, with 95% intervals.
@@ -122,7 +124,7 @@ def evaluate(
     from training.evaluate import report
 
     _refuse_unwritable(json_out)
-    pipeline = Pipeline.from_pretrained(model, device=device)
+    pipeline = Pipeline.from_pretrained(model, device=device, precision=precision)
     sets = [(set_name(path), _read(path)) for path in data]
     _refuse_twins([name for name, _ in sets])
     learned = fit_baseline([pair for path in baseline_data or [CORPUS / "train.jsonl"] for pair in judged(_read(path))])
@@ -231,6 +233,7 @@ def fairness(
     ] = 40,
     seed: Annotated[int, typer.Option(help="Of the names drawn.")] = 13,
     device: Device = "auto",
+    precision: Precision = "float",
     json_out: JsonOut = None,
 ) -> None:
     """Measure even-handedness: exchange people, countries, parties, titles and genders, and see what changes.
@@ -244,7 +247,7 @@ def fairness(
     from training.fairness import report
 
     _refuse_unwritable(json_out)
-    pipeline = Pipeline.from_pretrained(model, device=device)
+    pipeline = Pipeline.from_pretrained(model, device=device, precision=precision)
     articles = [annotated for path in data for annotated in _read(path)]
     with Progress(console=_errors, transient=True, disable=not _errors.is_terminal) as bar:
         task = bar.add_task("exchanging names", total=len(articles))
@@ -279,7 +282,7 @@ def gate(
     _refuse_twins([set_name(path) for path in files])
     _refuse_unwritable(floors if write else None)
     known = gates.Floors(sets=()) if write and not floors.exists() else gates.Floors.read(floors)
-    pipeline = Pipeline.from_pretrained(model, device=device)
+    pipeline = Pipeline.from_pretrained(model, device=device)  # in the arithmetic that ships
     expected = {path: known.of(path) for path in files} if not write else {}
     sets = {path: _read(path) for path in files}
     measured = {}
@@ -315,30 +318,72 @@ def bench_jobs(
     from dataclasses import asdict
 
     from stance.config import RunConfig
-    from training import bench
+    from training import bench_jobs as jobs
 
     _refuse_unwritable(json_out)
     settings = load_config(RunConfig, None, model=model, device=device)
     with Progress(console=_errors, transient=True, disable=not _errors.is_terminal) as bar:
         task = bar.add_task("", total=articles)
-        measured = bench.job_throughput(
+        measured = jobs.job_throughput(
             settings,
             articles=articles,
             turns=turns,
             tick=lambda name, done: bar.update(task, description=name, completed=done),
         )
         bar.update(task, description="the job's own process", total=None)
-        driver = bench.driver_seconds(settings, articles=10 * articles)
-    for table in bench.report(measured, driver):
+        driver = jobs.driver_seconds(settings, articles=10 * articles)
+    for table in jobs.report(measured, driver):
         _out.print(table)
     if json_out is not None:
         figures = {
             "articles": articles,
-            "machine": bench.machine(),
+            "machine": jobs.machine(),
             "engines": [asdict(one) for one in measured],
             "seconds_of_own_process_a_batch": driver,
         }
         json_out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+@app.command()
+def bench(
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", help="Annotated articles to read.  [default: the corpus's held articles]", show_default=False
+        ),
+    ] = None,
+    turns: Annotated[int, typer.Option(min=1, help="How often each is measured.")] = 5,
+    json_out: Annotated[Path, typer.Option("--json", help="Where the figures go.")] = Path("bench.json"),
+) -> None:
+    """Measure speed on the CPU: the whole job beside spaCy, the network beside Hugging Face and the machine's limit.
+
+    Needs the extra 'bench'. Ratios say more than seconds: every turn measures each once.
+    """
+    import platform
+    from dataclasses import asdict
+
+    import torch
+
+    from training.bench import bench as measure
+    from training.bench import report
+
+    _refuse_unwritable(json_out)
+    articles = [annotated.article for annotated in _read(data or CORPUS / "held.jsonl")]
+    pipeline, plain = (Pipeline.from_pretrained(device="cpu", precision=kind) for kind in ("int8", "float"))
+    timings, ratios = measure(pipeline, plain, articles, turns=turns)
+    for table in report(timings, ratios):
+        _out.print(table)
+    figures = {
+        "articles": len(articles),
+        "chars": sum(len(article.text) for article in articles),
+        "turns": turns,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "machine": platform.machine(),
+        "seconds": {name: asdict(timing) for name, timing in timings.items()},
+        "ratios": {name: round(ratio, 3) for name, ratio in ratios.items()},
+    }
+    json_out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 @app.command()
