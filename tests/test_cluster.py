@@ -1,6 +1,7 @@
 """The same job through Ray: on a cluster of several nodes, with nodes and processes killed in the middle."""
 
 import itertools
+import os
 import signal
 import subprocess
 import sys
@@ -38,7 +39,8 @@ def nodes() -> Iterator[Cluster]:
     quick = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 300, "health_check_failure_threshold": 3}
     head = {"num_cpus": 0, "_system_config": quick, "include_dashboard": False}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))  # where readers find `toy`
+        here = Path(__file__).parent  # where readers find `toy`
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(here), str(here.parent)]))
         cluster = Cluster(initialize_head=True, head_node_args=head)
         for _ in range(2):
             cluster.add_node(num_cpus=1)

@@ -227,6 +227,7 @@ def test_a_second_signal_stops_at_once(stance: Stance, tmp_path: Path, rows_file
         (out / "job.json").unlink(missing_ok=True)
         command = stance.start("run", rows_file, "-o", out, pause=60)
         until((out / "job.json").exists)
+        time.sleep(2)  # until a batch is in hand
         command.signal(first)
         until(lambda command=command: "once more" in command.said)  # type: ignore[misc]
         command.signal(second)

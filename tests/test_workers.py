@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -12,7 +13,6 @@ import pytest
 from made import DIES, HANGS, RAISES, article, page, toy
 
 from stance import processes, workers
-from stance import work as work_module
 from stance.config import RunConfig
 from stance.errors import InputError, ModelError, StanceError
 from stance.pages import Page
@@ -71,7 +71,11 @@ def run(given: Iterable[Task], count: int = 2, perform: Callable[[RunConfig, Tas
 
 
 def readers() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(child.cmdline())]
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # a zombie is one, too
+            found += [child] if "spawn_main" in " ".join(child.cmdline()) else []
+    return found
 
 
 @pytest.fixture(autouse=True)
@@ -109,16 +113,6 @@ def test_an_article_that_kills_its_worker_fails_alone() -> None:
     [(_, failure)] = found[3].failures
     assert failure.reason.startswith("in.jsonl:2: the worker died on it 2 times")
     assert [one.counts[0] for one in found] == [3, 3, 3, 3, 0]
-
-
-def test_an_article_that_hangs_its_worker_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work_module, "TIMEOUT_SECONDS", 2.5)
-    given = [task(0, article(1), HANGS, article(2)), *tasks(3)[1:]]
-    found = run(given)
-    assert ids(found[0]) == ["0-0", "0-2"]
-    assert failed(found[0]) == [(1, "0-1", "timeout")]
-    assert "in.jsonl:2: not done after 3 seconds" in found[0].failures[0][1].reason
-    assert found[1:] == [toy(SETTINGS, one) for one in given[1:]]
 
 
 def slow(settings: RunConfig, one: Task) -> Done:
