@@ -132,7 +132,7 @@ def test_what_changed_between_the_models(visit: Visit, report_file: Path, report
     for side in ("gained", "lost"):
         one = report.sets[1]
         page.locator(f".set[data-set=second] .changed a[href*='{side}']").click()
-        assert _count(page) == len(one.changes[side])
+        _expect_count(page, len(one.changes[side]))
         assert page.locator("#quote h4").last.inner_text() == "As the other model found it"
 
 
@@ -149,6 +149,8 @@ def test_a_link_opens_its_quote(visit: Visit, report_file: Path, report: Report)
 
 
 def test_numbers_lead_to_their_quotes(visit: Visit, report_file: Path, report: Report) -> None:
+    from playwright.sync_api import expect
+
     page = visit(report_file)
     page.locator("#stance .set[data-set=first] summary").first.click()
     page.locator("#stance .set[data-set=first] figure a").first.click()
@@ -156,15 +158,15 @@ def test_numbers_lead_to_their_quotes(visit: Visit, report_file: Path, report: R
         (i, j, int(row[j])) for i, row in enumerate(report.sets[0].confusion) for j in range(4) if i != j and row[j]
     )
     labels = [str(label) for label in Stance]
-    assert _count(page) == number
-    assert page.locator("#filters [name=gold]").input_value() == labels[i]
-    assert page.locator("#filters [name=given]").input_value() == labels[j]
+    _expect_count(page, number)
+    expect(page.locator("#filters [name=gold]")).to_have_value(labels[i])
+    expect(page.locator("#filters [name=given]")).to_have_value(labels[j])
     page.locator(".slices a").first.click()
     part = report.sets[0].slices[0]
-    assert page.locator("#filters [name=slice]").input_value() == f"{part.group}:{part.name}"
+    expect(page.locator("#filters [name=slice]")).to_have_value(f"{part.group}:{part.name}")
     page.locator("#quotes .set[data-set=first] summary").click()
     page.locator("#quotes .set[data-set=first] figure a").first.click()
-    assert page.locator("#filters [name=kind]").input_value() == next(iter(KINDS))
+    expect(page.locator("#filters [name=kind]")).to_have_value(next(iter(KINDS)))
 
 
 def test_orders(visit: Visit, report_file: Path, report: Report) -> None:
