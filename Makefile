@@ -9,7 +9,7 @@ run: .venv/run ## read the sample articles, show the claims, write the records
 	$(BIN)/stance run samples -o claims.jsonl
 
 test: .venv/dev ## the test suite, all but the pages in a browser
-	$(BIN)/python -m pytest --ignore tests/browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/browser
 
 test-browser: .venv/browser ## the pages in a real Chromium; skipped, and said so, where there is none
 	$(BIN)/python -m pytest tests/browser -rs

@@ -13,9 +13,10 @@ import stance
 from stance.config import RunConfig
 from stance.errors import ConfigError, StanceError
 from stance.folder import KINDS, SPOOL, append_errors, drop_parts_from, opened, part_path, write_about, write_errors
+from stance.intake import Intake, changed_files, differs_from_stdin
 from stance.ledger import Counts, Ledger
 from stance.parquet import SCHEMAS, write_part
-from stance.plan import Plan, Planned, changed_files, differs_from_stdin
+from stance.plan import Plan, Planned
 from stance.types import Failure
 from stance.work import Done, ModelFacts, Task, empty, stored_tables
 
@@ -110,7 +111,7 @@ def run_job(
         ledger.describe({"inputs": json.dumps(list(inputs)), "config": config.model_dump_json()})
         job = _Job(out, ledger, settings, model, report, stopping, ledger.counts())
         plan = job.plan()
-        job.bytes_total = plan.bytes_total(inputs)
+        job.bytes_total = plan.intake.bytes_total(inputs)
         return job.run(engine, plan.batches(inputs))
 
 
@@ -172,16 +173,9 @@ class _Job:
         self.before = self.counts
 
     def plan(self) -> Plan:
-        settings = self.settings
-        return Plan(
-            self.ledger,
-            self.out,
-            self.out / SPOOL,
-            settings.columns,
-            settings.part_articles,
-            settings.processes,
-            self.report.warn,
-        )
+        settings, warn = self.settings, self.report.warn
+        intake = Intake(self.ledger, self.out, self.out / SPOOL, settings.columns, warn)
+        return Plan(self.ledger, intake, settings.part_articles, settings.processes, warn)
 
     def run(self, engine: Engine, planned: Iterator[Planned]) -> State:
         ledger = self.ledger

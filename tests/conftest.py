@@ -1,6 +1,7 @@
 """What several test modules share: the shipped model, a tiny random one, and marked text to compare with."""
 
 import functools
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -19,7 +20,8 @@ ROOT = Path(__file__).parent.parent
 _HIDDEN = 32
 _LEAST_RECALL, _LEAST_PRECISION = 0.8, 0.66
 
-torch.set_num_threads(2)
+# Two test processes side by side, each with two threads on two cores, would wait for each other's.
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
 
 @pytest.fixture

@@ -29,7 +29,10 @@ for module in ("stance.export", "stance.summary", "trafilatura", "duckdb"):
 
 
 def slow_toy(settings: RunConfig, task: Task) -> Done:
-    time.sleep(float(os.environ[PAUSE]))
+    pause = float(os.environ[PAUSE])
+    if pause > 1:
+        os.write(1, b"a batch is in hand\n")
+    time.sleep(pause)
     return toy(settings, task)
 
 

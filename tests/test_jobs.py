@@ -57,16 +57,19 @@ class Command:
 class Stance:
     """Starts commands, one after the other, in forks of one process."""
 
-    def __init__(self, server: "subprocess.Popen[str]", log: Path) -> None:
-        self._server, self._log = server, log
+    def __init__(self, server: "subprocess.Popen[str]", logs: Path) -> None:
+        self._server, self._logs, self._started = server, logs, 0
 
     def start(self, *arguments: object, **order: object) -> Command:
         assert self._server.stdin is not None
         assert self._server.stdout is not None
+        log = self._logs / f"log-{self._started}"  # of its own: nobody takes what an earlier one said for its words
+        log.touch()
+        self._started += 1
         made = {"arguments": [os.fspath(one) if isinstance(one, Path) else str(one) for one in arguments]}
-        self._server.stdin.write(json.dumps(made | {"log": str(self._log)} | order, default=str) + "\n")
+        self._server.stdin.write(json.dumps(made | {"log": str(log)} | order, default=str) + "\n")
         self._server.stdin.flush()
-        return Command(self._server, self._log, int(self._server.stdout.readline()))
+        return Command(self._server, log, int(self._server.stdout.readline()))
 
     def __call__(self, *arguments: object, **order: object) -> tuple[int, str]:
         command = self.start(*arguments, **order)
@@ -86,14 +89,19 @@ def server() -> Iterator["subprocess.Popen[str]"]:
         yield process
         assert process.stdin is not None
         process.stdin.close()
-        assert process.wait(60) == 0
+        try:
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
 
 
 @pytest.fixture
 def stance(server: "subprocess.Popen[str]", tmp_path: Path) -> Iterator[Stance]:
-    yield Stance(server, tmp_path / "log")
+    yield Stance(server, tmp_path)
     left = psutil.Process(server.pid).children(recursive=True)
     _, alive = psutil.wait_procs(left, timeout=20)
+    for one in alive:  # or the whole suite would wait for it
+        one.kill()
     assert alive == []
 
 
@@ -224,10 +232,8 @@ def test_a_signal_ends_the_job_after_what_is_in_hand(
 def test_a_second_signal_stops_at_once(stance: Stance, tmp_path: Path, rows_file: Path) -> None:
     out = tmp_path / "out"
     for first, second, code in ((signal.SIGINT, signal.SIGINT, 130), (signal.SIGTERM, signal.SIGINT, 143)):
-        (out / "job.json").unlink(missing_ok=True)
         command = stance.start("run", rows_file, "-o", out, pause=60)
-        until((out / "job.json").exists)
-        time.sleep(2)  # until a batch is in hand
+        until(lambda command=command: "in hand" in command.said)  # type: ignore[misc]
         command.signal(first)
         until(lambda command=command: "once more" in command.said)  # type: ignore[misc]
         command.signal(second)

@@ -16,8 +16,9 @@ from made import article, lines, mixed
 from stance import plan
 from stance.config import Columns
 from stance.inputs import STDIN
+from stance.intake import Intake, changed_files, differs_from_stdin
 from stance.ledger import Ledger
-from stance.plan import Plan, Planned, changed_files, differs_from_stdin
+from stance.plan import Plan, Planned
 
 Summary = tuple[int, list[tuple[str, str | None]], list[tuple[str, int | None]]]
 
@@ -35,7 +36,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 def planner(ledger: Ledger, out: Path, *, heard: list[str] | None = None, part_articles: int = 8) -> Plan:
     warn = [].append if heard is None else heard.append
-    return Plan(ledger, out, out / "stdin", Columns(), part_articles, 1, warn)
+    return Plan(ledger, Intake(ledger, out, out / "stdin", Columns(), warn), part_articles, 1, warn)
 
 
 def batches(
@@ -86,7 +87,7 @@ def test_bytes_that_are_done_with_reach_the_total(ledger: Ledger, tmp_path: Path
     reached = [planned.reached for planned in found]
     assert reached == sorted(reached)
     assert reached[-1] == sum(path.stat().st_size for path in inputs)
-    assert planner(ledger, tmp_path / "out").bytes_total([*map(str, inputs), "-"]) == reached[-1]
+    assert planner(ledger, tmp_path / "out").intake.bytes_total([*map(str, inputs), "-"]) == reached[-1]
 
 
 def test_a_list_from_a_pipe_is_left_for_the_one_who_reads_it(ledger: Ledger, tmp_path: Path) -> None:
@@ -96,7 +97,7 @@ def test_a_list_from_a_pipe_is_left_for_the_one_who_reads_it(ledger: Ledger, tmp
         os.write(writer, os.fsencode(write_rows(tmp_path / "a.jsonl", 1)))
         os.close(writer)
         made = planner(ledger, tmp_path / "out")
-        assert made.bytes_total([f"@/dev/fd/{reader}"]) == 0
+        assert made.intake.bytes_total([f"@/dev/fd/{reader}"]) == 0
         assert ids(made.batches([f"@/dev/fd/{reader}"])) == [["r1"]]
     finally:
         os.close(reader)

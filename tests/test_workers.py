@@ -1,7 +1,6 @@
 """Processes that read batches: what kills or hangs them costs one article, and what comes from outside none."""
 
 import os
-import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -125,7 +124,8 @@ def test_a_worker_killed_from_outside_loses_nothing_and_blames_nobody() -> None:
     for one in work(given, SETTINGS, count=2, stopping=lambda: False, perform=slow):
         found.append(one)
         if one is not None and kills < 3:
-            os.kill(readers()[kills % 2].pid, signal.SIGKILL)
+            alive = readers()
+            alive[kills % len(alive)].kill()
             kills += 1
     assert kills == 3
     assert told(done(found)) == told(toy(SETTINGS, one) for one in given)
