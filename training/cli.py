@@ -308,6 +308,7 @@ def bench_jobs(
     turns: Annotated[int, typer.Option(min=1, help="So often every engine has its turn.")] = 2,
     model: Model = None,
     device: Device = "auto",
+    precision: Precision = "float",
     json_out: JsonOut = None,
 ) -> None:
     """Measure how many articles a second a job reads: with one worker, with two, and through Ray on this machine.
@@ -321,7 +322,7 @@ def bench_jobs(
     from training import bench_jobs as jobs
 
     _refuse_unwritable(json_out)
-    settings = load_config(RunConfig, None, model=model, device=device)
+    settings = load_config(RunConfig, None, model=model, device=device, precision=precision)
     with Progress(console=_errors, transient=True, disable=not _errors.is_terminal) as bar:
         task = bar.add_task("", total=articles)
         measured = jobs.job_throughput(
@@ -337,6 +338,7 @@ def bench_jobs(
     if json_out is not None:
         figures = {
             "articles": articles,
+            "precision": precision,
             "machine": jobs.machine(),
             "engines": [asdict(one) for one in measured],
             "seconds_of_own_process_a_batch": driver,
