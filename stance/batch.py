@@ -330,8 +330,8 @@ def _check_model(out: Path, ledger: Ledger, model: ModelFacts) -> None:
     then = json.loads(ledger.about("model") or "{}")
     if then and then != asdict(model):
         raise ConfigError(
-            f"{out}: this job was begun with model {then['name']} ({then['sha256'][:12]}) and this is {model.name} "
-            f"({model.sha256[:12]}); give the first one to go on, or --restart to begin again"
+            f"{out}: this job was begun with model {ModelFacts(**then)} and this is {model}; give the first one "
+            "(and its --precision) to go on, or --restart to begin again"
         )
 
 

@@ -50,7 +50,8 @@ BatchSize = Annotated[
 Precision = Annotated[
     str | None,
     typer.Option(
-        help="float; int8 on a CPU: faster, a little less right; half on a GPU.  \\[default: float]", show_default=False
+        help="auto, float, bf16 or int8 (CPU), half (GPU); auto is bf16 on a CPU that has it.  \\[default: auto]",
+        show_default=False,
     ),
 ]
 Config = Annotated[
@@ -248,24 +249,27 @@ def info(model: Model = None) -> None:
     import stance
     from stance.network import WEIGHTS, load_network
     from stance.pipeline import default_model
-    from stance.runtime import pick_device
+    from stance.runtime import pick_device, place, precision_of
 
     folder = model or default_model()
     try:
         network, _ = load_network(folder)
+        parameters = sum(part.numel() for part in network.parameters())
         device = pick_device("auto")
+        arithmetic = precision_of(place(network, device, "auto"))
     except ModelError as error:
         _stop(error, 3)
     table = Table(show_header=False, box=None)
     rows = {
         "stance": stance.__version__,
         "model": f"{network.config.name} ({folder})",
-        "parameters": f"{sum(p.numel() for p in network.parameters()) / 1e6:.1f} million",
+        "parameters": f"{parameters / 1e6:.1f} million",
         "weights": f"{(folder / WEIGHTS).stat().st_size / 2**20:.1f} MiB",
         "python": platform.python_version(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+        "precision": arithmetic,
         "cores": str(os.cpu_count()),
     }
     for key, value in rows.items():

@@ -47,7 +47,8 @@ class RunConfig(BaseModel):
         model: A model folder; None is the model that ships.
         device: `auto` takes a GPU where there is one.
         batch_size: Windows that the network reads at once.
-        precision: Arithmetic of the network: `int8` is for CPUs, `half` for GPUs.
+        precision: Arithmetic of the network: `bf16` and `int8` are for CPUs, `half` for GPUs; `auto` takes bf16 on a
+            CPU that multiplies it, else float.
         min_probability: Claims whose stance is less probable are left out by `stance run`.
         columns: Which columns or keys of the input hold what.
         workers: Processes of a job that read articles; None is one a core.
@@ -62,7 +63,7 @@ class RunConfig(BaseModel):
     model: Path | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     batch_size: int = Field(16, ge=1)
-    precision: Literal["float", "int8", "half"] = "float"
+    precision: Literal["auto", "float", "bf16", "int8", "half"] = "auto"
     min_probability: float = Field(0.0, ge=0, le=1)
     columns: Columns = Columns()
     workers: int | None = Field(None, ge=1)

@@ -45,7 +45,7 @@ class Pipeline:
         *,
         device: str = "auto",
         batch_size: int = 16,
-        precision: str = "float",
+        precision: str = "auto",
     ) -> "Pipeline":
         """Load a model folder; without one the model that ships.
 
@@ -53,7 +53,7 @@ class Pipeline:
             folder: With `model.safetensors`, `config.json` and `tokenizer.json`.
             device: `auto` (a GPU where there is one), `cpu` or `cuda`.
             batch_size: Windows that the network reads at once.
-            precision: `float`, `int8` (on a CPU: three times as fast, some figures fall a little) or `half` (on a GPU).
+            precision: `auto`, `float`, `bf16` or `int8` (on a CPU), `half` (on a GPU); see `stance.runtime.place`.
 
         Raises:
             ModelError: A missing or foreign file, or a device or precision that is not there.

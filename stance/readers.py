@@ -131,6 +131,6 @@ def _check(settings: "RunConfig", expected: ModelFacts) -> None:
     found = facts_here(settings)
     if found != expected:
         raise ModelError(
-            f"{settings.model or 'the model that ships'}: is {found.name} ({found.sha256[:12]}), expected "
-            f"{expected.name} ({expected.sha256[:12]}) as where the job was begun"
+            f"{settings.model or 'the model that ships'}: is {found}, expected {expected} as where the job was begun; "
+            "machines of different kinds need --precision float"
         )

@@ -12,10 +12,12 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from stance import int8
 from stance.errors import ModelError
 from stance.network import StanceNetwork
+from stance.packed import PackedEncoder, pack, refusal
 from stance.windows import Tokens, Window, cut
+
+PRECISIONS = ("auto", "float", "bf16", "int8", "half")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +58,34 @@ def place(network: StanceNetwork, device: torch.device, precision: str) -> Stanc
     Args:
         network: As loaded: in evaluation mode, float32, on the CPU.
         device: From `pick_device`.
-        precision: `float`, `int8` (on a CPU that multiplies 8-bit numbers) or `half` (the encoder, on a GPU).
+        precision: `float`; on a CPU `bf16` (16-bit floats) or `int8`; on a GPU `half` (the encoder); or `auto`: bf16 on
+            a CPU that multiplies it, else float.
 
     Raises:
         ModelError: An unknown precision, or one that this device, machine or encoder does not have.
     """
-    if precision not in {"float", "int8", "half"}:
-        raise ModelError(f"precision is {precision!r}, expected float, int8 or half")
+    if precision not in PRECISIONS:
+        raise ModelError(f"precision is {precision!r}, expected {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}")
     on_cpu = device.type == "cpu"
-    if precision == "int8":
-        reason = int8.refusal(network) if on_cpu else "runs on the CPU only"
+    if precision == "auto":
+        precision = "bf16" if on_cpu and refusal(network, "bf16") is None else "float"
+    if precision in {"bf16", "int8"}:
+        reason = refusal(network, precision) if on_cpu else "runs on the CPU only"
         if reason is not None:
-            raise ModelError(f"precision int8: {reason}; use --precision float")
-        return int8.to_int8(network)
+            raise ModelError(f"precision {precision}: {reason}; use --precision float")
+        return pack(network, precision)
     if precision == "half":
         if on_cpu:
             raise ModelError("precision half: runs on a GPU only; use --precision float")
         network.encoder.half()
     return network.to(device)
+
+
+def precision_of(network: StanceNetwork) -> str:
+    """Tell in which arithmetic a network runs."""
+    if isinstance(network.encoder, PackedEncoder):
+        return network.encoder.precision
+    return "half" if network.encoder.get_input_embeddings().weight.dtype == torch.float16 else "float"
 
 
 def special_tokens(tokenizer: Tokenizer) -> tuple[int, int]:
@@ -82,7 +94,7 @@ def special_tokens(tokenizer: Tokenizer) -> tuple[int, int]:
     return ids[0], ids[-1]
 
 
-def pack(windows: Sequence[tuple[np.ndarray, np.ndarray]], specials: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+def pad(windows: Sequence[tuple[np.ndarray, np.ndarray]], specials: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
     """Pad windows to the longest one, special tokens added.
 
     Args:
@@ -129,7 +141,7 @@ def read(
     work.sort(key=lambda item: item[1].last_token - item[1].first_token)
     for start in range(0, len(work), batch_size):
         batch = work[start : start + batch_size]
-        packed = pack([_part(articles[index], window) for index, window in batch], specials)
+        packed = pad([_part(articles[index], window) for index, window in batch], specials)
         encoded = network.encode(*(tensor.to(device) for tensor in packed)).float().cpu()
         for row, (index, window) in zip(encoded, batch, strict=True):
             shift = 1 - window.first_token

@@ -78,10 +78,15 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """Which model a worker reads with: its name, and one hash of all its files."""
+    """Which model a worker reads with: its name, one hash of all its files, and the arithmetic that it runs in."""
 
     name: str
     sha256: str
+    precision: str = "float"
+
+    def __str__(self) -> str:
+        """Say it in a few words."""
+        return f"{self.name} ({self.sha256[:12]}, {self.precision})"
 
 
 class Worker:
@@ -117,11 +122,12 @@ class Worker:
         """Say which model this is."""
         from stance.network import CONFIG, TOKENIZER, WEIGHTS
         from stance.pipeline import default_model
+        from stance.runtime import precision_of
 
         digest = hashlib.sha256()
         for name in (CONFIG, TOKENIZER, WEIGHTS):
             digest.update(((self._settings.model or default_model()) / name).read_bytes())
-        return ModelFacts(self._pipeline.model, digest.hexdigest())
+        return ModelFacts(self._pipeline.model, digest.hexdigest(), precision_of(self._pipeline.network))
 
 
 def perform(pipeline: "Pipeline", task: Task, *, min_probability: float) -> Done:

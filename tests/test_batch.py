@@ -386,7 +386,10 @@ def test_the_folder_may_be_moved_between_two_commands(
         ({"batch_size": 8}, "batch_size was 16 and is 8"),
         ({"device": "cpu"}, "device was 'auto' and is 'cpu'"),
         ({"columns": {"id": "no"}}, "columns was .*'id': None.* and is .*'id': 'no'"),
-        ({"facts": ModelFacts("toy", "1" * 64)}, r"model toy \(000000000000\) and this is toy \(111111111111\)"),
+        (
+            {"facts": ModelFacts("toy", "1" * 64)},
+            r"model toy \(000000000000, float\) and this is toy \(1111",
+        ),
         ({"facts": ModelFacts("other", "0" * 64)}, "model toy .* and this is other"),
     ],
 )

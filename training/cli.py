@@ -43,7 +43,7 @@ BaselineData = Annotated[
 ]
 JsonOut = Annotated[Path | None, typer.Option("--json", help="Write the figures here too.", show_default=False)]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Precision = Annotated[str, typer.Option(help="Arithmetic of the network: float, int8 or half.")]
+Precision = Annotated[str, typer.Option(help="Arithmetic of the network: auto, float, bf16, int8 or half.")]
 
 
 def main() -> None:
@@ -112,7 +112,7 @@ def evaluate(
     model: Model = None,
     baseline_data: BaselineData = None,
     device: Device = "auto",
-    precision: Precision = "float",
+    precision: Precision = "auto",
     json_out: JsonOut = None,
 ) -> None:
     """Measure a model on annotated articles: quotes, sources, speakers, stances, with 95% intervals.
@@ -233,7 +233,7 @@ def fairness(
     ] = 40,
     seed: Annotated[int, typer.Option(help="Of the names drawn.")] = 13,
     device: Device = "auto",
-    precision: Precision = "float",
+    precision: Precision = "auto",
     json_out: JsonOut = None,
 ) -> None:
     """Measure even-handedness: exchange people, countries, parties, titles and genders, and see what changes.
@@ -308,7 +308,7 @@ def bench_jobs(
     turns: Annotated[int, typer.Option(min=1, help="So often every engine has its turn.")] = 2,
     model: Model = None,
     device: Device = "auto",
-    precision: Precision = "float",
+    precision: Precision = "auto",
     json_out: JsonOut = None,
 ) -> None:
     """Measure how many articles a second a job reads: with one worker, with two, and through Ray on this machine.
@@ -371,7 +371,7 @@ def bench(
 
     _refuse_unwritable(json_out)
     articles = [annotated.article for annotated in _read(data or CORPUS / "held.jsonl")]
-    pipeline, plain = (Pipeline.from_pretrained(device="cpu", precision=kind) for kind in ("int8", "float"))
+    pipeline, plain = (Pipeline.from_pretrained(device="cpu", precision=kind) for kind in ("auto", "float"))
     timings, ratios = measure(pipeline, plain, articles, turns=turns)
     for table in report(timings, ratios):
         _out.print(table)

@@ -13,7 +13,7 @@ from stance.names import name_words
 from stance.network import BEGIN, INSIDE, OUTSIDE, ROLES
 from stance.pipeline import token_quote
 from stance.quotes import REACH, TokenQuote
-from stance.runtime import pack
+from stance.runtime import pad
 from stance.speakers import candidates
 from stance.targets import hull
 from stance.types import Span, Stance
@@ -119,7 +119,7 @@ def collate(batch: Sequence[Row], *, size: int, overlap: int, specials: tuple[in
         for tokens, roles, label in row["stances"]:
             flat["stances"].append(([t + base for t in tokens], roles, label))
         base += count
-    ids, shapes, mask = pack(windows, specials)
+    ids, shapes, mask = pad(windows, specials)
     places = torch.tensor(stitch, dtype=torch.long).reshape(-1, 2)
     return {"ids": ids, "shapes": shapes, "mask": mask, "stitch": places[:, 0] * ids.shape[1] + places[:, 1]} | _labels(
         flat

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from stance.claims import region
-from stance.runtime import pack
+from stance.runtime import pad
 from stance.windows import tokenize
 from training.annotations import AnnotatedArticle
 from training.features import gold_token_quote, soft_label
@@ -105,7 +105,7 @@ def judge(model: Yardstick, found: Sequence[Example], specials: tuple[int, int])
 
 
 def _tensors(batch: Sequence[Example], specials: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
-    ids, _, mask = pack([(tokens, np.zeros_like(tokens)) for tokens, _, _ in batch], specials)
+    ids, _, mask = pad([(tokens, np.zeros_like(tokens)) for tokens, _, _ in batch], specials)
     roles = torch.zeros(*ids.shape, 3)
     for i, (_, role, _) in enumerate(batch):
         roles[i, 1 : 1 + len(role)] = torch.from_numpy(role)

@@ -1,0 +1,245 @@
+"""The network in the arithmetic that a CPU is fastest at: 16-bit floats or 8-bit integers.
+
+Windows are laid end to end without padding. Linear layers multiply few bits; sums inside them, norms and what is
+added up from layer to layer stay in float32. No result depends on the windows beside it: the kernels add up each
+product in the same order whatever the number of rows, which `tests/test_runtime.py` holds them to.
+"""
+
+import platform
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from stance import bf16, int8
+from stance.encoder import BertEncoder, BertLayer, Encoded
+from stance.network import StanceNetwork
+
+Linear = bf16.Bf16Linear | int8.Int8Linear
+Narrow = bf16.Bf16Linear | int8.Int8AfterGelu
+
+# Rows that go through all layers together: few enough that they stay in the cache.
+_ROWS = 1024
+# oneDNN compiles a product for every shape that it meets, and keeps it: with these steps few shapes are met.
+_ROWS_STEP, _LENGTH_STEP = 64, 16
+_LARGE = 8  # parts of the vectors that 8 bits treat apart
+
+
+def refusal(network: StanceNetwork, precision: str) -> str | None:
+    """Say why a network cannot run in `bf16` or `int8` here: this processor, this torch, this encoder; None if it can.
+
+    `int8` also runs where the processor has no instructions for it, if slowly.
+    """
+    present: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    kernel = hasattr(torch.ops.onednn, "qlinear_pointwise") and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    if platform.machine().lower() not in {"x86_64", "amd64"} or torch.backends.cpu.get_cpu_capability() == "DEFAULT":
+        return f"found a {platform.machine()} processor, expected x86-64 with AVX2"
+    if precision == "bf16" and not torch.cpu._is_avx512_bf16_supported():
+        return "this processor does not multiply 16-bit floats (AVX512-BF16)"
+    if not present or not kernel:
+        return f"torch {torch.__version__} was built without oneDNN"
+    if not isinstance(network.encoder, BertEncoder):
+        return f"the encoder is a {type(network.encoder).__name__}, expected a plain BERT"
+    return None
+
+
+def pack(network: StanceNetwork, precision: str) -> StanceNetwork:
+    """Put layers in `bf16` or `int8` in the place of the encoder and of the larger heads; the network given is changed.
+
+    What is small, or needs digits, is left: the tags, the last steps of the links, the last layer of the stances.
+    """
+    large = _large_parts(network.encoder)
+    network.encoder = PackedEncoder(network.encoder, precision, large)
+    for pointer in (network.cue, network.source, network.antecedent, network.target):
+        _put(pointer, "key", _linear(precision, pointer.key, large=large))
+    head = network.stance
+    if head.reader is not None:
+        _put(head, "down", _linear(precision, head.down, large=large))
+        _put(head, "reader", PackedReader(head.reader, precision))
+    return network
+
+
+class PackedEncoder(nn.Module):
+    """A BERT in the place of a `BertEncoder`."""
+
+    def __init__(self, encoder: BertEncoder, precision: str, large: Tensor) -> None:
+        """Pack an encoder's layers; its embeddings are kept as they are."""
+        super().__init__()
+        self.precision = precision
+        self.embeddings = encoder
+        self.layers = [_Layer.of_bert(layer, precision, large) for layer in encoder.encoder["layer"]]
+        encoder.encoder = nn.ModuleDict()
+
+    def get_input_embeddings(self) -> nn.Module:
+        """Give the vectors of the vocabulary."""
+        return self.embeddings.get_input_embeddings()
+
+    def forward(self, inputs_embeds: Tensor, attention_mask: Tensor) -> Encoded:
+        """Read windows `(windows, length, hidden)`; where the mask is 0 the vectors are 0."""
+        return Encoded(_unpadded(self.layers, self.embeddings.embed(inputs_embeds), attention_mask.bool()))
+
+
+class PackedReader(nn.Module):
+    """Transformer layers in the place of an `nn.TransformerEncoder` with norms first."""
+
+    def __init__(self, reader: nn.TransformerEncoder, precision: str) -> None:
+        """Pack a reader."""
+        super().__init__()
+        self.layers = [_Layer.of_reader(layer, precision) for layer in reader.layers]
+
+    def forward(self, vectors: Tensor, src_key_padding_mask: Tensor) -> Tensor:
+        """Read quotes `(quotes, region, size)`; where the mask is True the vectors are 0."""
+        return _unpadded(self.layers, vectors, ~src_key_padding_mask)
+
+
+def _put(owner: nn.Module, name: str, layer: nn.Module) -> None:
+    owner.register_module(name, layer)
+
+
+def _linear(
+    precision: str,
+    *layers: nn.Linear,
+    factors: Sequence[float] = (),
+    large: Tensor | None = None,
+    gelu: bool = False,
+) -> Linear:
+    """Give linear layers over one input, side by side, each multiplied by its factor."""
+    each = list(zip(layers, factors or [1.0] * len(layers), strict=True))
+    weight = torch.cat([layer.weight.detach() * factor for layer, factor in each])
+    bias = torch.cat([layer.bias.detach() * factor for layer, factor in each])
+    if precision == "bf16":
+        return bf16.Bf16Linear(weight, bias, gelu=gelu)
+    return int8.Int8Linear(weight, bias, large=large, gelu=gelu)
+
+
+def _narrow(precision: str, layer: nn.Linear) -> Narrow:
+    weight, bias = layer.weight.detach(), layer.bias.detach()
+    return bf16.Bf16Linear(weight, bias) if precision == "bf16" else int8.Int8AfterGelu(weight, bias)
+
+
+class _Layer:
+    """One transformer layer over windows that lie end to end."""
+
+    def __init__(
+        self,
+        heads: int,
+        attention: tuple[Linear, Linear],
+        widths: tuple[Linear, Narrow],
+        norms: tuple[nn.LayerNorm, nn.LayerNorm],
+        *,
+        first: bool,
+    ) -> None:
+        self.heads, self.norms, self.first = heads, norms, first
+        self.looks, self.seen = attention
+        self.wide, self.narrow = widths
+
+    @classmethod
+    def of_bert(cls, layer: BertLayer, precision: str, large: Tensor) -> "_Layer":
+        parts, seen, outer = layer.attention["self"], layer.attention["output"], layer.output
+        looks = _looks(precision, [parts["query"], parts["key"], parts["value"]], layer.heads, large)
+        wide = _linear(precision, layer.intermediate["dense"], large=large, gelu=True)
+        attention, widths = (looks, _linear(precision, seen["dense"])), (wide, _narrow(precision, outer["dense"]))
+        return cls(layer.heads, attention, widths, (seen["LayerNorm"], outer["LayerNorm"]), first=False)
+
+    @classmethod
+    def of_reader(cls, layer: nn.TransformerEncoderLayer, precision: str) -> "_Layer":
+        own = layer.self_attn
+        parts = []
+        for weight, bias in zip(own.in_proj_weight.chunk(3), own.in_proj_bias.chunk(3), strict=True):
+            part = nn.Linear(weight.shape[1], weight.shape[0])
+            part.weight, part.bias = nn.Parameter(weight), nn.Parameter(bias)
+            parts.append(part)
+        attention = _looks(precision, parts, own.num_heads), _linear(precision, own.out_proj)
+        widths = _linear(precision, layer.linear1, gelu=True), _narrow(precision, layer.linear2)
+        return cls(own.num_heads, attention, widths, (layer.norm1, layer.norm2), first=True)
+
+    def __call__(self, rows: Tensor, lengths: Sequence[int]) -> Tensor:
+        before, after = self.norms
+        read: Tensor
+        if self.first:
+            rows = rows + self._attend(before(rows), lengths)
+            read = rows + self.narrow(self.wide(after(rows)))
+        else:
+            rows = before(rows + self._attend(rows, lengths))
+            read = after(rows + self.narrow(self.wide(rows)))
+        return read
+
+    def _attend(self, rows: Tensor, lengths: Sequence[int]) -> Tensor:
+        *windows, rest = self.looks(rows).split([*lengths, len(rows) - sum(lengths)])
+        seen = [_attention(window, self.heads) for window in windows]
+        attended: Tensor = self.seen(torch.cat([*seen, seen[0].new_zeros(len(rest), seen[0].shape[1])]))
+        return attended
+
+
+def _looks(precision: str, parts: Sequence[nn.Linear], heads: int, large: Tensor | None = None) -> Linear:
+    """Put query, key and value side by side; the query already divided as attention needs it."""
+    size = parts[0].out_features // heads
+    return _linear(precision, *parts, factors=(size**-0.5, 1.0, 1.0), large=large)
+
+
+def _attention(looks: Tensor, heads: int) -> Tensor:
+    """Attend within one window: query, key and value `(tokens, 3 * hidden)` to `(tokens, hidden)`.
+
+    Taking the mean key from all keys moves each row of scores by a constant, which softmax does not see. The mean
+    score is then 0: the largest is at least 0, and a search for it is needed only where exp() leaves its range; and
+    an empty key, of score 0, adds exactly 1 to a total that is at least the number of keys, so that 1 may be
+    taken off again.
+    """
+    count, width = looks.shape
+    hidden = width // 3
+    keys = looks[:, hidden : 2 * hidden]
+    keys -= keys.mean(0)
+    empty = -count % _LENGTH_STEP
+    parts = looks.new_zeros(3, heads, count + empty, hidden // heads, dtype=_kind())
+    parts[:, :, :count] = looks.view(count, 3, heads, -1).permute(1, 2, 0, 3)
+    query, key, value = parts
+    shares = torch.bmm(query, key.transpose(1, 2)).exp_()
+    total = shares.sum(-1, keepdim=True, dtype=torch.float32) - empty
+    if not torch.isfinite(total).all():
+        value = value[:, :count]
+        shares = torch.bmm(query, key[:, :count].transpose(1, 2)).softmax(-1)
+        total = torch.ones_like(total)
+    seen = torch.bmm(shares, value).float() / total
+    return seen[:, :count].transpose(0, 1).reshape(count, hidden)
+
+
+def _unpadded(layers: Sequence[_Layer], padded: Tensor, mask: Tensor) -> Tensor:
+    lengths = mask.sum(1).tolist()
+    rows = padded[mask]
+    parts = []
+    start = 0
+    for group in _groups(lengths):
+        count = sum(group)
+        part = functional.pad(rows[start : start + count], (0, 0, 0, -count % _ROWS_STEP))
+        start += count
+        for layer in layers:
+            part = layer(part, group)
+        parts.append(part[:count])
+    read = torch.zeros_like(padded)
+    read[mask] = torch.cat(parts)
+    return read
+
+
+def _groups(lengths: Sequence[int]) -> list[list[int]]:
+    groups: list[list[int]] = [[]]
+    for length in lengths:
+        if groups[-1] and sum(groups[-1]) + length > _ROWS:
+            groups.append([])
+        groups[-1].append(length)
+    return groups
+
+
+def _large_parts(encoder: BertEncoder) -> Tensor:
+    """Name the parts of the vectors that grow far beyond the others.
+
+    A BERT has a few, the same in every text (Kovaleva et al. 2021, https://arxiv.org/abs/2105.06990): one weight of a
+    layer's last product stands out in them. Whoever rounds a vector by its largest part rounds all others too coarsely.
+    """
+    rows = [layer.output["dense"].weight.detach().abs().amax(1) for layer in encoder.encoder["layer"]]
+    standing_out: Tensor = torch.stack([row / row.median() for row in rows]).amax(0)
+    return standing_out.topk(min(_LARGE, len(standing_out))).indices
+
+
+def _kind() -> torch.dtype:
+    return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
