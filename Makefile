@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test test-browser lint gate bench format wheel clean
+.PHONY: run test test-browser test-label-studio lint gate bench format wheel clean
 
 run: .venv/run ## read the sample articles, show the claims, write the records
 	$(BIN)/stance run samples
@@ -13,6 +13,9 @@ test: .venv/dev ## the test suite, all but the pages in a browser
 
 test-browser: .venv/browser ## the pages in a real Chromium; skipped, and said so, where there is none
 	$(BIN)/python -m pytest tests/browser -rs
+
+test-label-studio: .venv/dev .venv-label-studio/done ## our tasks in a real Label Studio, on this machine alone; 1 GB
+	$(BIN)/python -m pytest tests/test_label_studio_server.py -rs
 
 lint: .venv/dev ## style, types
 	$(BIN)/ruff check .
@@ -33,7 +36,7 @@ wheel: .venv/dev ## dist/*.whl, with the default model in it
 	$(BIN)/python -m build --wheel
 
 clean:
-	rm -rf .venv dist build claims.jsonl
+	rm -rf .venv .venv-label-studio dist build claims.jsonl
 
 .venv/bin/pip:
 	$(PYTHON) -m venv .venv
@@ -51,6 +54,12 @@ clean:
 	$(INSTALL) --editable '.[training,ray,dev,browser]'
 	command -v chromium || (apt-get update -qq && apt-get install -qq --yes chromium) \
 		|| echo 'no chromium, and no way to install it here: the tests of the pages will be skipped' >&2
+	touch $@
+
+# In an environment of its own: it pins what it needs to other versions than ours.
+.venv-label-studio/done:
+	$(PYTHON) -m venv .venv-label-studio
+	.venv-label-studio/bin/pip install --quiet --disable-pip-version-check label-studio==1.23.2
 	touch $@
 
 .venv/bench: .venv/dev

@@ -24,7 +24,7 @@ CSV_COLUMNS = (
     *("model", "target", "target_probability", *NAMED, "metadata", "text"),
 )
 # What a spreadsheet takes for a formula, also where it trims blanks or strips quotation marks first.
-_FORMULA = re.compile(r"""[\s"'“”„‘’‚«»‹›]*[=+\-@＝＋－＠]|["'“”„‘’‚«»‹› ]*[\t\r\n]""")
+FORMULA = re.compile(r"""[\s"'“”„‘’‚«»‹›]*[=+\-@＝＋－＠]|["'“”„‘’‚«»‹› ]*[\t\r\n]""")
 _BATCH_ROWS, _BATCH_CHARS = 1_000, 16_000_000
 
 
@@ -134,7 +134,7 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
 
 def _cell(value: Any) -> Any:
     if isinstance(value, str):
-        return f"'{value}" if _FORMULA.match(value) else value
+        return f"'{value}" if FORMULA.match(value) else value
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value
 
 

@@ -17,6 +17,7 @@ from rich.progress import Progress
 from stance.config import load_config
 from stance.errors import ConfigError, InputError, ModelError, StanceError
 from stance.pipeline import Pipeline, default_model
+from training import annotations_cli
 from training.annotations import AnnotatedArticle, parse_marked, read_annotated, set_name, to_row
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -28,6 +29,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(annotations_cli.app, name="annotations")
+app.command()(annotations_cli.suggest)
 _out = Console(highlight=False)
 _errors = Console(stderr=True, highlight=False)
 _SIGNS = {"for": "[green]+[/green]", "against": "[red]-[/red]", "care": "[yellow]![/yellow]"}

@@ -266,7 +266,7 @@ def test_tasks_carry_the_spans_and_labels_of_the_list(
             stances = {
                 one["id"].split("-")[0]: one["value"]["choices"][0]
                 for one in prediction["result"]
-                if one["type"] == "choices"
+                if one["type"] == "choices" and one["from_name"] == "stance"
             }
             gold = prediction["model_version"] == "annotated"
             for name, stance in stances.items():

@@ -1,7 +1,7 @@
 // Annotation tasks for Label Studio: the quotes of the list, an article a task.
-// Its offsets count code points, as ours do. Regions carry the names that the labelling configuration has.
+// Its offsets count code points, as ours do. Regions carry the names of training/formats/label_studio.xml.
 
-const NAMES = { spans: "label", text: "text", stance: "stance", speaker: "speaker", target: "target" };
+const NAMES = { spans: "label", text: "text", stance: "stance", second: "second", speaker: "speaker", target: "target" };
 const ROLES = { content: "Content", cue: "Cue", source: "Source" };
 
 function tasks(found) {
@@ -9,6 +9,7 @@ function tasks(found) {
   return [...byArticle].map(([article, some]) => ({
     data: {
       text: article.text, article_id: article.id, title: article.title, set: page.sets[article.set],
+      article: "", why: "Only the quotes with mistakes are marked",
       complete: false, quotes: some.map((one) => one.id), mistakes: some.map((one) => one.kinds.join(" ")),
     },
     predictions: [
@@ -43,9 +44,8 @@ function regions(id, article, answer) {
     });
   }
   const whole = answer.content[0];
-  if (answer.stance) {
-    const choices = [answer.stance, answer.second].filter(Boolean);
-    result.push(field(first, NAMES.stance, "choices", article, whole, { choices }));
+  for (const key of ["stance", "second"]) {
+    if (answer[key]) result.push(field(first, NAMES[key], "choices", article, whole, { choices: [answer[key]] }));
   }
   for (const key of ["speaker", "target"]) {
     if (answer[key] !== null) result.push(field(first, NAMES[key], "textarea", article, whole, { text: [answer[key]] }));
