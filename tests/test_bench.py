@@ -23,7 +23,7 @@ def test_every_turn_measures_every_job_and_threads_come_back() -> None:
     seen: list[tuple[str, int]] = []
     jobs = {name: lambda name=name: seen.append((name, torch.get_num_threads())) for name in ("a", "b")}
     before = torch.get_num_threads()
-    found = bench._measure(jobs, 3, 1)
+    found = bench.measure(jobs, 3, 1)
     assert [name for name, _ in seen] == ["a", "b"] * 3
     assert {threads for _, threads in seen} == {1}
     assert torch.get_num_threads() == before

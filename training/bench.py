@@ -55,7 +55,7 @@ def bench(
     jobs = _jobs(pipeline, plain, articles)
     for job in jobs.values():
         job()
-    cpu, wall = (_measure(jobs, turns, threads) for threads in (1, max(1, torch.get_num_threads())))
+    cpu, wall = (measure(jobs, turns, threads) for threads in (1, max(1, torch.get_num_threads())))
     timings = {name: Timing(cpu[name][0], wall[name][1]) for name in jobs}
     ratios = {name: timings[slower].cpu_seconds / timings[faster].cpu_seconds for name, slower, faster, _ in _GOALS}
     limit = multiply_adds(pipeline, articles) / (_PRODUCT**3 / timings["8-bit matrix product"].cpu_seconds)
@@ -91,7 +91,8 @@ def report(timings: Mapping[str, Timing], ratios: Mapping[str, float]) -> list[T
     return [seconds, compared]
 
 
-def _measure(jobs: Mapping[str, Callable[[], object]], turns: int, threads: int) -> dict[str, tuple[float, float]]:
+def measure(jobs: Mapping[str, Callable[[], object]], turns: int, threads: int) -> dict[str, tuple[float, float]]:
+    """Give the median CPU and wall seconds of each job: every turn does each once, with so many threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in jobs}

@@ -17,6 +17,8 @@ from rich.progress import Progress
 from stance.config import load_config
 from stance.errors import ConfigError, InputError, ModelError, StanceError
 from stance.pipeline import Pipeline, default_model
+from stance.runtime import precision_of
+from stance.types import Article
 from training import annotations_cli
 from training.annotations import AnnotatedArticle, parse_marked, read_annotated, set_name, to_row
 
@@ -43,6 +45,12 @@ Model = Annotated[
 BaselineData = Annotated[
     list[Path] | None,
     typer.Option(help="What the TF-IDF baseline learns from.  \\[default: the corpus that ships]", show_default=False),
+]
+BenchData = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", help="Annotated articles to read.  \\[default: the corpus's held articles]", show_default=False
+    ),
 ]
 JsonOut = Annotated[Path | None, typer.Option("--json", help="Write the figures here too.", show_default=False)]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
@@ -351,13 +359,9 @@ def bench_jobs(
 
 @app.command()
 def bench(
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data", help="Annotated articles to read.  [default: the corpus's held articles]", show_default=False
-        ),
-    ] = None,
+    data: BenchData = None,
     turns: Annotated[int, typer.Option(min=1, help="How often each is measured.")] = 5,
+    precision: Precision = "auto",
     json_out: Annotated[Path, typer.Option("--json", help="Where the figures go.")] = Path("bench.json"),
 ) -> None:
     """Measure speed on the CPU: the whole job beside spaCy, the network beside Hugging Face and the machine's limit.
@@ -373,8 +377,8 @@ def bench(
     from training.bench import report
 
     _refuse_unwritable(json_out)
-    articles = [annotated.article for annotated in _read(data or CORPUS / "held.jsonl")]
-    pipeline, plain = (Pipeline.from_pretrained(device="cpu", precision=kind) for kind in ("auto", "float"))
+    articles = _texts(data)
+    pipeline, plain = (Pipeline.from_pretrained(device="cpu", precision=kind) for kind in (precision, "float"))
     timings, ratios = measure(pipeline, plain, articles, turns=turns)
     for table in report(timings, ratios):
         _out.print(table)
@@ -382,6 +386,7 @@ def bench(
         "articles": len(articles),
         "chars": sum(len(article.text) for article in articles),
         "turns": turns,
+        "precision": precision_of(pipeline.network),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "machine": platform.machine(),
@@ -389,6 +394,86 @@ def bench(
         "ratios": {name: round(ratio, 3) for name, ratio in ratios.items()},
     }
     json_out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+@app.command()
+def bench_growth(
+    data: BenchData = None,
+    turns: Annotated[int, typer.Option(min=1, help="How often each is measured.")] = 3,
+    lengths: Annotated[
+        list[int] | None,
+        typer.Option("--length", min=1, help="Characters of an article; may be repeated.", show_default=False),
+    ] = None,
+    counts: Annotated[
+        list[int] | None,
+        typer.Option("--count", min=1, help="Articles read together; may be repeated.", show_default=False),
+    ] = None,
+    model: Model = None,
+    precision: Precision = "auto",
+    plot: Annotated[Path | None, typer.Option(help="Draw it here too (.svg).", show_default=False)] = None,
+    json_out: JsonOut = None,
+) -> None:
+    """Measure how the cost of the whole job grows with the length of an article and with the number of articles.
+
+    From 1,000 to 640,000 characters and from 8 to 512 articles, made of the articles given; some minutes.
+    """
+    from dataclasses import asdict
+
+    from training.growth import COUNTS, LENGTHS, exponent, growth, report
+
+    lengths, counts = sorted({*(lengths or LENGTHS)}), sorted({*(counts or COUNTS)})
+    if min(len(lengths), len(counts)) < 2:
+        raise ConfigError("one --length or --count, expected at least two: growth is from one to another")
+    for path in (plot, json_out):
+        _refuse_unwritable(path)
+    articles = _texts(data)
+    pipeline = Pipeline.from_pretrained(model, device="cpu", precision=precision)
+    with Progress(console=_errors, transient=True, disable=not _errors.is_terminal) as bar:
+        task = bar.add_task("measuring", total=turns * (len(lengths) + len(counts)))
+        found = growth(pipeline, articles, lengths=lengths, counts=counts, turns=turns, tick=lambda: bar.advance(task))
+    for table in report(found):
+        _out.print(table)
+    powers = {"one article": exponent(found.by_length), "articles together": exponent(found.by_count)}
+    said = "CPU seconds grow like characters to the power of " + ", ".join(
+        f"{power:.2f} ({name})" for name, power in powers.items()
+    )
+    _out.print(said, soft_wrap=True)
+    if plot is not None:
+        from training.speed_plots import growth_plot
+
+        plot.write_text(growth_plot(found, f"{said}."), encoding="utf-8")
+    if json_out is not None:
+        figures = {"turns": turns, "precision": precision_of(pipeline.network), **asdict(found), "exponents": powers}
+        json_out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+@app.command()
+def bench_stages(
+    data: BenchData = None,
+    model: Model = None,
+    precision: Precision = "auto",
+    plot: Annotated[Path | None, typer.Option(help="Draw it here too (.svg).", show_default=False)] = None,
+    json_out: JsonOut = None,
+) -> None:
+    """Measure where the time of the whole job goes, by a sampling profiler, on one thread.
+
+    Needs the extra 'dev'.
+    """
+    from training.stages import report, stages
+
+    for path in (plot, json_out):
+        _refuse_unwritable(path)
+    articles = _texts(data)
+    pipeline = Pipeline.from_pretrained(model, device="cpu", precision=precision)
+    found = stages(pipeline, articles)
+    _out.print(report(found))
+    if plot is not None:
+        from training.speed_plots import described, stages_plot
+
+        plot.write_text(stages_plot(found, described(found)), encoding="utf-8")
+    if json_out is not None:
+        figures = {"articles": len(articles), "precision": precision_of(pipeline.network), "shares": _rounded(found)}
+        json_out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 @app.command()
@@ -427,6 +512,10 @@ def _read(path: Path) -> Sequence[AnnotatedArticle]:
     if not articles:
         raise InputError(f"{path}: empty, expected one annotated article a line")
     return articles
+
+
+def _texts(data: Path | None) -> list[Article]:
+    return [annotated.article for annotated in _read(data or CORPUS / "held.jsonl")]
 
 
 def _rounded(figures: dict[str, float]) -> dict[str, float]:

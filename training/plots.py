@@ -36,7 +36,7 @@ _CLASSES = {
     "#505050": "soft",
     "#606060": "paper",
 }
-_COLOURS = {name: colour for colour, name in _CLASSES.items()}
+COLOURS = {name: colour for colour, name in _CLASSES.items()}
 _LINES: Mapping[str, tuple[str, str]] = {
     "accusation": ("-", "^"),
     "denial": ("--", "s"),
@@ -48,18 +48,18 @@ _STYLE = {
     "svg.fonttype": "none",
     "font.family": "DejaVu Sans",
     "font.size": 8.0,
-    "axes.edgecolor": _COLOURS["faint"],
-    "axes.labelcolor": _COLOURS["ink"],
+    "axes.edgecolor": COLOURS["faint"],
+    "axes.labelcolor": COLOURS["ink"],
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
-    "grid.color": _COLOURS["grid"],
+    "grid.color": COLOURS["grid"],
     "grid.linewidth": 0.6,
-    "xtick.color": _COLOURS["faint"],
-    "ytick.color": _COLOURS["faint"],
-    "xtick.labelcolor": _COLOURS["ink"],
-    "ytick.labelcolor": _COLOURS["ink"],
-    "text.color": _COLOURS["ink"],
+    "xtick.color": COLOURS["faint"],
+    "ytick.color": COLOURS["faint"],
+    "xtick.labelcolor": COLOURS["ink"],
+    "ytick.labelcolor": COLOURS["ink"],
+    "text.color": COLOURS["ink"],
     "lines.linewidth": 1.6,
     "figure.facecolor": "none",
     "axes.facecolor": "none",
@@ -78,10 +78,10 @@ def confusion(name: str, counts: np.ndarray, words: str) -> str:
         axes.grid(False)
         for i, row in enumerate(shares):
             for j, share in enumerate(row):
-                colour = _COLOURS["denial" if i == j else "accusation"]
+                colour = COLOURS["denial" if i == j else "accusation"]
                 axes.add_patch(Rectangle((j - 0.48, i - 0.48), 0.96, 0.96, fc=colour, alpha=0.06 + 0.5 * share))
                 axes.text(j, i - 0.1, f"{int(counts[i, j])}", ha="center", va="center", fontsize=10)
-                axes.text(j, i + 0.24, f"{share:.0%}", ha="center", va="center", fontsize=7, color=_COLOURS["faint"])
+                axes.text(j, i + 0.24, f"{share:.0%}", ha="center", va="center", fontsize=7, color=COLOURS["faint"])
         axes.set(xlim=(-0.5, len(predicted) - 0.5), ylim=(len(LABELS) - 0.5, -0.5))
         axes.set_xticks(range(len(predicted)), predicted)
         axes.set_yticks(range(len(LABELS)), LABELS, rotation=90, va="center")
@@ -89,7 +89,7 @@ def confusion(name: str, counts: np.ndarray, words: str) -> str:
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
 
-    return _svg(f"Confusion of stances, {name}", words, draw)
+    return svg(f"Confusion of stances, {name}", words, draw)
 
 
 def precision_recall(name: str, curves: Mapping[str, tuple[np.ndarray, np.ndarray, float]], words: str) -> str:
@@ -105,28 +105,28 @@ def precision_recall(name: str, curves: Mapping[str, tuple[np.ndarray, np.ndarra
                 marker=marker,
                 markevery=0.2,
                 markersize=4,
-                color=_COLOURS[label],
+                color=COLOURS[label],
                 label=f"{label} ({average:.2f})",
             )
         axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
         axes.legend(loc="lower left", frameon=False, title="average precision", alignment="left")
 
-    return _svg(f"Precision and recall of each label, {name}", words, draw)
+    return svg(f"Precision and recall of each label, {name}", words, draw)
 
 
 def reliability(name: str, bins: Sequence[tuple[float, float, int]], words: str) -> str:
     """Draw the accuracy of each bin over its mean probability."""
 
     def draw(axes: Axes) -> None:
-        axes.plot([0, 1], [0, 1], ":", color=_COLOURS["faint"], linewidth=1)
+        axes.plot([0, 1], [0, 1], ":", color=COLOURS["faint"], linewidth=1)
         mean, share, _ = zip(*bins, strict=True)
-        axes.vlines(mean, mean, share, color=_COLOURS["accusation"], linewidth=2, alpha=0.6)
-        axes.plot(mean, share, "o-", color=_COLOURS["denial"], markersize=4.5)
+        axes.vlines(mean, mean, share, color=COLOURS["accusation"], linewidth=2, alpha=0.6)
+        axes.plot(mean, share, "o-", color=COLOURS["denial"], markersize=4.5)
         axes.set(
             xlim=(0.2, 1.02), ylim=(0, 1.02), xlabel="probability of the chosen label", ylabel="share that is right"
         )
 
-    return _svg(f"Reliability of the probabilities, {name}", words, draw)
+    return svg(f"Reliability of the probabilities, {name}", words, draw)
 
 
 def risk_coverage(name: str, curve: Sequence[tuple[float, float]], words: str) -> str:
@@ -134,18 +134,18 @@ def risk_coverage(name: str, curve: Sequence[tuple[float, float]], words: str) -
 
     def draw(axes: Axes) -> None:
         kept, risk = zip(*curve, strict=True)
-        axes.fill_between(kept, risk, color=_COLOURS["denial"], alpha=0.12, linewidth=0)
-        axes.plot(kept, risk, "-", color=_COLOURS["denial"])
+        axes.fill_between(kept, risk, color=COLOURS["denial"], alpha=0.12, linewidth=0)
+        axes.plot(kept, risk, "-", color=COLOURS["denial"])
         for share in (0.5, 0.8, 1.0):
             at = min(range(len(kept)), key=lambda i: abs(kept[i] - share))
-            axes.plot(kept[at], risk[at], "o", color=_COLOURS["denial"], markersize=4.5)
+            axes.plot(kept[at], risk[at], "o", color=COLOURS["denial"], markersize=4.5)
             axes.annotate(f"{risk[at]:.1%}", (kept[at], risk[at]), (0, 6), textcoords="offset points", ha="right")
         axes.set(xlim=(0, 1.02), ylim=(0, max(0.1, *risk) * 1.2))
         axes.set(xlabel="share of the quotes that is kept, the surest first", ylabel="share of those that is wrong")
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 
-    return _svg(f"Risk and coverage, {name}", words, draw)
+    return svg(f"Risk and coverage, {name}", words, draw)
 
 
 def mistakes(name: str, counts: Sequence[tuple[str, int]], words: str) -> str:
@@ -153,7 +153,7 @@ def mistakes(name: str, counts: Sequence[tuple[str, int]], words: str) -> str:
 
     def draw(axes: Axes) -> None:
         names, numbers = zip(*counts, strict=True)
-        axes.barh(range(len(names)), numbers, color=_COLOURS["denial"], alpha=0.75, height=0.6)
+        axes.barh(range(len(names)), numbers, color=COLOURS["denial"], alpha=0.75, height=0.6)
         axes.set_yticks(range(len(names)), names)
         axes.invert_yaxis()
         for at, number in enumerate(numbers):
@@ -164,19 +164,19 @@ def mistakes(name: str, counts: Sequence[tuple[str, int]], words: str) -> str:
         axes.spines["bottom"].set_visible(False)
         axes.tick_params(length=0)
 
-    return _svg(f"Kinds of mistakes, {name}", words, draw)
+    return svg(f"Kinds of mistakes, {name}", words, draw)
 
 
 def differences(name: str, found: Sequence[Difference], words: str) -> str:
     """Draw the differences of two models with their intervals."""
 
     def draw(axes: Axes) -> None:
-        axes.axvline(0, color=_COLOURS["faint"], linewidth=1)
+        axes.axvline(0, color=COLOURS["faint"], linewidth=1)
         for at, one in enumerate(found):
             colour, marker = {
-                "better": (_COLOURS["justification"], "^"),
-                "worse": (_COLOURS["accusation"], "v"),
-                "even": (_COLOURS["other"], "o"),
+                "better": (COLOURS["justification"], "^"),
+                "worse": (COLOURS["accusation"], "v"),
+                "even": (COLOURS["other"], "o"),
             }[one.verdict]
             axes.plot([one.low, one.high], [at, at], color=colour)
             axes.plot(one.mine - one.other, at, marker, color=colour, markersize=5)
@@ -187,10 +187,18 @@ def differences(name: str, found: Sequence[Difference], words: str) -> str:
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
 
-    return _svg(f"Differences between the models, {name}", words, draw, size=(4.0, 4.2))
+    return svg(f"Differences between the models, {name}", words, draw, size=(4.0, 4.2))
 
 
-def _svg(title: str, words: str, draw: Callable[[Axes], None], size: tuple[float, float] = _SIZE) -> str:
+def svg(title: str, words: str, draw: Callable[[Axes], None], size: tuple[float, float] = _SIZE) -> str:
+    """Draw a plot for a page.
+
+    Args:
+        title: What a screen reader calls it; two plots of one page have two titles.
+        words: Its description, for those who cannot see it.
+        draw: Draws into the axes, in colours of `COLOURS`.
+        size: Width and height in inches.
+    """
     file = io.StringIO()
     # The salt keeps the ids of two plots in one page apart, and the same plot the same.
     style: Any = {**_STYLE, "svg.hashsalt": title}
