@@ -1,5 +1,7 @@
 """Composes the stages: a stream of articles in, a stream of claims out, in order, in constant memory."""
 
+import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +10,7 @@ from tokenizers import Tokenizer
 
 from stance.boilerplate import boilerplate
 from stance.claims import classify, decide, stance_probabilities
+from stance.errors import ModelError
 from stance.network import StanceNetwork, load_network
 from stance.quotes import TokenQuote, locate, token_quotes
 from stance.runtime import Reading, pick_device, place, read, special_tokens
@@ -15,6 +18,9 @@ from stance.speakers import attribute, candidates, person_roles
 from stance.types import Article, Claim, Quote, Span, Stance
 from stance.windows import Tokens, tokenize
 
+# Which model is the default, beside the models' folders; `python -m training promote` writes it.
+REGISTRY = "registry.json"
+MODEL_NAME = re.compile(r"\w[\w.-]*")
 # A longer article is read section by section, so that memory does not grow with it; names do not reach over.
 _SECTION_CHARS = 80_000
 # So many characters and sections at most are read together, to fill batches.
@@ -150,9 +156,39 @@ class _Section:
 
 
 def default_model() -> Path:
-    """Give the folder of the model that ships: in the installed package, or beside it in a clone."""
+    """Give the folder of the model in use: in the installed package, or in a clone the one that its registry names.
+
+    Raises:
+        ModelError: The registry is damaged, or names a model that is not there.
+    """
     inside = Path(__file__).parent / "models" / "default"
-    return inside if inside.is_dir() else Path(__file__).parent.parent / "models" / "default"
+    if inside.is_dir():
+        return inside
+    return in_use(Path(__file__).parent.parent / "models")
+
+
+def in_use(models: Path) -> Path:
+    """Give the folder of the model that `registry.json` beside it calls the default; `default` without that file.
+
+    Raises:
+        ModelError: The file is damaged, or names a model that is not there.
+    """
+    path = models / REGISTRY
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return models / "default"
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read: {error}, expected JSON that names the default model") from error
+    name = found.get("default") if isinstance(found, dict) else None
+    if not isinstance(name, str) or not MODEL_NAME.fullmatch(name):
+        raise ModelError(f"{path}: default is {name!r}, expected the name of a folder beside it")
+    if not (models / name).is_dir():
+        raise ModelError(
+            f"{path}: the default is {name!r} and there is no such folder beside it, expected it; "
+            "`python -m training rollback` takes the one before"
+        )
+    return models / name
 
 
 def token_quote(tokens: Tokens, content: Sequence[Span], cue: Span | None, source: Span | None) -> TokenQuote | None:

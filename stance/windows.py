@@ -88,10 +88,13 @@ def tokenize(text: str, tokenizer: Tokenizer) -> Tokens:
     ends: list[int] = []
     pieces = _pieces(text)
     whole = HALF_PAIR.sub("\ufffd", text)  # half a surrogate pair is no text; the tokenizer would raise
-    encoded = tokenizer.encode_batch([whole[s:e] for s, e in pieces], add_special_tokens=False)
-    for (offset, _), encoding in zip(pieces, encoded, strict=True):
+    words = [whole[s:e] for s, e in pieces]
+    encoded = tokenizer.encode_batch(words, add_special_tokens=False)
+    for (offset, _), piece, encoding in zip(pieces, words, encoded, strict=True):
         ids += encoding.ids
         for start, end in encoding.offsets:
+            while start < end and piece[start].isspace():  # some tokenizers count the space before a word to it
+                start += 1
             starts.append(start + offset)
             ends.append(end + offset)
     array = np.asarray(starts, dtype=np.int64), np.asarray(ends, dtype=np.int64)

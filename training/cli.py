@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 data that cannot be read or a figure below its floor, 2 wr
 """
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,13 +18,12 @@ from rich.progress import Progress
 from stance.config import load_config
 from stance.errors import ConfigError, InputError, ModelError, StanceError
 from stance.pipeline import Pipeline, default_model
-from stance.runtime import precision_of
-from stance.types import Article
-from training import annotations_cli
+from training import annotations_cli, bench_cli, models_cli
 from training.annotations import AnnotatedArticle, parse_marked, read_annotated, set_name, to_row
 
 CORPUS = Path(__file__).parent / "corpus"
-FLOORS = Path(__file__).parent.parent / "models" / "floors.json"
+MODELS = Path(__file__).parent.parent / "models"
+FLOORS = MODELS / "floors.json"
 READERS = FLOORS.with_name("readers.json")
 app = typer.Typer(
     help="Train the network on annotated articles, tune it, and measure it.",
@@ -46,15 +46,13 @@ BaselineData = Annotated[
     list[Path] | None,
     typer.Option(help="What the TF-IDF baseline learns from.  \\[default: the corpus that ships]", show_default=False),
 ]
-BenchData = Annotated[
-    Path | None,
-    typer.Option(
-        "--data", help="Annotated articles to read.  \\[default: the corpus's held articles]", show_default=False
-    ),
-]
 JsonOut = Annotated[Path | None, typer.Option("--json", help="Write the figures here too.", show_default=False)]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Precision = Annotated[str, typer.Option(help="Arithmetic of the network: auto, float, bf16, int8 or half.")]
+
+
+models_cli.attach(app)
+bench_cli.attach(app)
 
 
 def main() -> None:
@@ -67,14 +65,24 @@ def main() -> None:
 
 @app.command()
 def fit(
-    config: Annotated[Path, typer.Option(help="A YAML file such as configs/fit.yaml.")],
+    config: Annotated[Path, typer.Option(help="A YAML file: configs/fit.yaml, retrain.yaml, large-gpu.yaml.")],
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--data", help="Newly annotated articles (.jsonl, .jsonl.gz); may be repeated.", show_default=False
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="The model folder to write.  \\[default: models/NAME]", show_default=False),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Wins over the config's name.", show_default=False)] = None,
     base_model: Annotated[
-        str | None, typer.Option(help="Wins over the config's base model: a hub name or a folder.", show_default=False)
+        str | None,
+        typer.Option(help="Wins over the config's base: a hub name, a folder, or default.", show_default=False),
+    ] = None,
+    scope: Annotated[
+        str | None, typer.Option(help="Wins over the config's scope: all or heads.", show_default=False)
     ] = None,
     epochs: Annotated[float | None, typer.Option(help="Wins over the config's epochs.", show_default=False)] = None,
     seed: Annotated[int | None, typer.Option(help="Wins over the config's seed.", show_default=False)] = None,
@@ -83,20 +91,29 @@ def fit(
         bool, typer.Option("--fresh", help="Start anew instead of going on from the last checkpoint.")
     ] = False,
 ) -> None:
-    """Train a network and write a model folder.
+    """Train a network, or go on with one on newly annotated articles, and write a model folder.
 
-    Checkpoints stand beside the folder in NAME.checkpoints: a run that was interrupted goes on from the
-    last one when the same command is given again. The base model is fetched from the hub unless it is a folder.
+    With --data a share of the new articles is held out: it says when to stop and what was gained. Checkpoints stand
+    beside the folder in NAME.checkpoints: a run that was interrupted goes on from the last one when the same command
+    is given again. A base model is fetched from the hub unless it is a folder.
     """
-    from training.fit import FitConfig
-    from training.fit import fit as train
+    from training.settings import FitConfig, NewData
 
-    settings = load_config(FitConfig, config, name=name, base_model=base_model, epochs=epochs, seed=seed)
-    folder = out or Path("models") / settings.name
+    settings = load_config(FitConfig, config, name=name, base_model=base_model, scope=scope, epochs=epochs, seed=seed)
+    if data:
+        new = (settings.new or NewData()).model_copy(update={"paths": tuple(data)})
+        settings = settings.model_copy(update={"new": new})
+    elif settings.new is not None and not settings.new.paths:
+        raise ConfigError(f"{config}: learns from new articles, expected --data (or paths under new)")
+    from training.fit import fit as train  # after the settings: it takes seconds
+    from training.registry import enrol
+
+    folder = out or MODELS / settings.name
     train(settings, folder, device=device, resume=not fresh)
-    _out.print(
-        f"wrote {escape(str(folder))}; next: python -m training tune --model {escape(str(folder))} --data DEV.jsonl"
-    )
+    if int(os.environ.get("RANK", "0")):
+        return
+    enrol(folder)
+    _out.print(f"wrote {escape(str(folder))}; next: {escape(_next(folder, settings.new is not None))}", soft_wrap=True)
 
 
 @app.command()
@@ -314,169 +331,6 @@ def gate(
 
 
 @app.command()
-def bench_jobs(
-    articles: Annotated[int, typer.Option(min=1, help="Of each job.")] = 2000,
-    turns: Annotated[int, typer.Option(min=1, help="So often every engine has its turn.")] = 2,
-    model: Model = None,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    json_out: JsonOut = None,
-) -> None:
-    """Measure how many articles a second a job reads: with one worker, with two, and through Ray on this machine.
-
-    The articles are those of the corpus again and again. Needs an idle machine with two cores, and with the model
-    that ships about half an hour.
-    """
-    from dataclasses import asdict
-
-    from stance.config import RunConfig
-    from training import bench_jobs as jobs
-
-    _refuse_unwritable(json_out)
-    settings = load_config(RunConfig, None, model=model, device=device, precision=precision)
-    with Progress(console=_errors, transient=True, disable=not _errors.is_terminal) as bar:
-        task = bar.add_task("", total=articles)
-        measured = jobs.job_throughput(
-            settings,
-            articles=articles,
-            turns=turns,
-            tick=lambda name, done: bar.update(task, description=name, completed=done),
-        )
-        bar.update(task, description="the job's own process", total=None)
-        driver = jobs.driver_seconds(settings, articles=10 * articles)
-    for table in jobs.report(measured, driver):
-        _out.print(table)
-    if json_out is not None:
-        figures = {
-            "articles": articles,
-            "precision": precision,
-            "machine": jobs.machine(),
-            "engines": [asdict(one) for one in measured],
-            "seconds_of_own_process_a_batch": driver,
-        }
-        json_out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-
-
-@app.command()
-def bench(
-    data: BenchData = None,
-    turns: Annotated[int, typer.Option(min=1, help="How often each is measured.")] = 5,
-    precision: Precision = "auto",
-    json_out: Annotated[Path, typer.Option("--json", help="Where the figures go.")] = Path("bench.json"),
-) -> None:
-    """Measure speed on the CPU: the whole job beside spaCy, the network beside Hugging Face and the machine's limit.
-
-    Needs the extra 'bench'. Ratios say more than seconds: every turn measures each once.
-    """
-    import platform
-    from dataclasses import asdict
-
-    import torch
-
-    from training.bench import bench as measure
-    from training.bench import report
-
-    _refuse_unwritable(json_out)
-    articles = _texts(data)
-    pipeline, plain = (Pipeline.from_pretrained(device="cpu", precision=kind) for kind in (precision, "float"))
-    timings, ratios = measure(pipeline, plain, articles, turns=turns)
-    for table in report(timings, ratios):
-        _out.print(table)
-    figures = {
-        "articles": len(articles),
-        "chars": sum(len(article.text) for article in articles),
-        "turns": turns,
-        "precision": precision_of(pipeline.network),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "machine": platform.machine(),
-        "seconds": {name: asdict(timing) for name, timing in timings.items()},
-        "ratios": {name: round(ratio, 3) for name, ratio in ratios.items()},
-    }
-    json_out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-
-
-@app.command()
-def bench_growth(
-    data: BenchData = None,
-    turns: Annotated[int, typer.Option(min=1, help="How often each is measured.")] = 3,
-    lengths: Annotated[
-        list[int] | None,
-        typer.Option("--length", min=1, help="Characters of an article; may be repeated.", show_default=False),
-    ] = None,
-    counts: Annotated[
-        list[int] | None,
-        typer.Option("--count", min=1, help="Articles read together; may be repeated.", show_default=False),
-    ] = None,
-    model: Model = None,
-    precision: Precision = "auto",
-    plot: Annotated[Path | None, typer.Option(help="Draw it here too (.svg).", show_default=False)] = None,
-    json_out: JsonOut = None,
-) -> None:
-    """Measure how the cost of the whole job grows with the length of an article and with the number of articles.
-
-    From 1,000 to 640,000 characters and from 8 to 512 articles, made of the articles given; some minutes.
-    """
-    from dataclasses import asdict
-
-    from training.growth import COUNTS, LENGTHS, exponent, growth, report
-
-    lengths, counts = sorted({*(lengths or LENGTHS)}), sorted({*(counts or COUNTS)})
-    if min(len(lengths), len(counts)) < 2:
-        raise ConfigError("one --length or --count, expected at least two: growth is from one to another")
-    for path in (plot, json_out):
-        _refuse_unwritable(path)
-    articles = _texts(data)
-    pipeline = Pipeline.from_pretrained(model, device="cpu", precision=precision)
-    with Progress(console=_errors, transient=True, disable=not _errors.is_terminal) as bar:
-        task = bar.add_task("measuring", total=turns * (len(lengths) + len(counts)))
-        found = growth(pipeline, articles, lengths=lengths, counts=counts, turns=turns, tick=lambda: bar.advance(task))
-    for table in report(found):
-        _out.print(table)
-    powers = {"one article": exponent(found.by_length), "articles together": exponent(found.by_count)}
-    said = "CPU seconds grow like characters to the power of " + ", ".join(
-        f"{power:.2f} ({name})" for name, power in powers.items()
-    )
-    _out.print(said, soft_wrap=True)
-    if plot is not None:
-        from training.speed_plots import growth_plot
-
-        plot.write_text(growth_plot(found, f"{said}."), encoding="utf-8")
-    if json_out is not None:
-        figures = {"turns": turns, "precision": precision_of(pipeline.network), **asdict(found), "exponents": powers}
-        json_out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-
-
-@app.command()
-def bench_stages(
-    data: BenchData = None,
-    model: Model = None,
-    precision: Precision = "auto",
-    plot: Annotated[Path | None, typer.Option(help="Draw it here too (.svg).", show_default=False)] = None,
-    json_out: JsonOut = None,
-) -> None:
-    """Measure where the time of the whole job goes, by a sampling profiler, on one thread.
-
-    Needs the extra 'dev'.
-    """
-    from training.stages import report, stages
-
-    for path in (plot, json_out):
-        _refuse_unwritable(path)
-    articles = _texts(data)
-    pipeline = Pipeline.from_pretrained(model, device="cpu", precision=precision)
-    found = stages(pipeline, articles)
-    _out.print(report(found))
-    if plot is not None:
-        from training.speed_plots import described, stages_plot
-
-        plot.write_text(stages_plot(found, described(found)), encoding="utf-8")
-    if json_out is not None:
-        figures = {"articles": len(articles), "precision": precision_of(pipeline.network), "shares": _rounded(found)}
-        json_out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-
-
-@app.command()
 def mark(
     files: Annotated[
         list[Path],
@@ -514,8 +368,10 @@ def _read(path: Path) -> Sequence[AnnotatedArticle]:
     return articles
 
 
-def _texts(data: Path | None) -> list[Article]:
-    return [annotated.article for annotated in _read(data or CORPUS / "held.jsonl")]
+def _next(folder: Path, new: bool) -> str:
+    if new:
+        return f"python -m training compare {folder} default --data EVALUATION.jsonl"
+    return f"python -m training tune --model {folder} --data DEV.jsonl"
 
 
 def _rounded(figures: dict[str, float]) -> dict[str, float]:

@@ -1,98 +1,57 @@
 """Trains the network from annotated articles with the Hugging Face Trainer: seeded, checkpointed, resumable."""
 
 import functools
+import importlib.util
 import json
+import os
 import random
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from datasets import Dataset, concatenate_datasets
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoConfig, AutoModel, Trainer, TrainingArguments, set_seed
-from transformers.trainer_utils import get_last_checkpoint
+from transformers import AutoConfig, AutoModel, AutoTokenizer, Trainer, TrainingArguments, set_seed
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-from stance.errors import InputError, ModelError
+from stance.errors import ConfigError, InputError, ModelError, OutputError
 from stance.network import CONFIG, WEIGHTS, NetworkConfig, StanceNetwork, load_network, save_network
+from stance.pipeline import Pipeline, default_model
 from stance.runtime import special_tokens
+from training import lineage
 from training.annotations import AnnotatedArticle, read_annotated
+from training.checkpoints import LossBar, Patience, begin
 from training.edits import disturbed
 from training.exchange import KINDS, exchanged, plan
-from training.features import IGNORED, collate, rows
+from training.features import IGNORED, Row, collate, rows
+from training.retrain import (
+    HeadNetwork,
+    QuoteVectors,
+    Split,
+    averaged,
+    collate_quotes,
+    is_bare,
+    judged_quotes,
+    read_new,
+    refitted,
+    refuse_leaks,
+    replayed,
+    split,
+    stance_loss,
+)
+from training.settings import SHIPPED, FitConfig
 
 # How often a variant exchanges each kind of names; titles and genders less, for their agreement is only approximate.
 _EXCHANGED = {"people": 0.8, "countries": 0.6, "parties": 0.6, "titles": 0.3, "genders": 0.3}
-
-
-class Source(BaseModel):
-    """A file of annotated articles.
-
-    Attributes:
-        path: JSON Lines in the data format.
-        repeat: How often each epoch reads it.
-        complete: Whether every quote in it is annotated; else it does not teach where quotes are, only their
-            stances, speakers and targets.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    path: Path
-    repeat: int = Field(1, ge=1)
-    complete: bool = True
-
-
-class FitConfig(BaseModel):
-    """Settings of `python -m training fit`.
-
-    Attributes:
-        name: Of the model; written into its config and every record.
-        base_model: A Hugging Face encoder (hub name or folder), or a model folder of this project.
-        data: What to learn from; relative paths are resolved against the working directory.
-        window, overlap: Of the windows in training, in tokens without the special ones.
-        windows: Most windows in one example; longer articles make several.
-        batch_size: Examples in a step.
-        learning_rate, head_learning_rate: Peak rates of the encoder and of the heads.
-        variants: Changed copies of each article that an epoch reads beside the original: names exchanged in all
-            of them (`training.exchange`), the text disturbed in some (`training.edits`).
-        disturbed: Share of the variants whose text is disturbed.
-        stance_smoothing: Share of a stance label that is spread over all four.
-        stance_weights: Of the labels in the loss, in the order of `Stance`.
-        losses: Weights of tags, links, antecedents, targets and stances in the sum.
-        half_precision: Compute in bfloat16.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str = Field(pattern=r"^[\w.-]+$")
-    base_model: str = "sentence-transformers/all-MiniLM-L6-v2"
-    data: tuple[Source, ...] = Field(min_length=1)
-    seed: int = 13
-    epochs: float = Field(5, gt=0)
-    batch_size: int = Field(4, ge=1)
-    learning_rate: float = Field(1.5e-4, gt=0)
-    head_learning_rate: float = Field(1e-3, gt=0)
-    warmup_steps: int = Field(80, ge=0)
-    weight_decay: float = Field(0.01, ge=0)
-    window: int = Field(254, ge=16)
-    overlap: int = Field(48, ge=0)
-    windows: int = Field(8, ge=1)
-    reader_layers: int = Field(2, ge=0)
-    pooled: bool = True
-    variants: int = Field(0, ge=0)
-    disturbed: float = Field(0.2, ge=0, le=1)
-    stance_smoothing: float = Field(0.0, ge=0, lt=1)
-    stance_weights: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
-    losses: tuple[float, float, float, float, float] = (1.0, 0.5, 0.2, 0.2, 1.0)
-    half_precision: bool = True
-
-    @model_validator(mode="after")
-    def _windows_move_on(self) -> "FitConfig":
-        if self.overlap >= self.window:
-            raise ValueError(f"overlap is {self.overlap}, expected less than window ({self.window})")
-        return self
+# Each: an article, and whether every quote in it is annotated.
+_Learned = list[tuple[AnnotatedArticle, bool]]
 
 
 class TrainingNetwork(nn.Module):
@@ -147,12 +106,40 @@ class TrainingNetwork(nn.Module):
             nobody = (target_right.sum(-1, keepdim=True) == 0).to(target_right.dtype)
             target = _mention_loss(logits, torch.cat([target_right, nobody], -1))
         if len(regions):
-            weights = (stances * stances.new_tensor(self.stance_weights)).sum(-1)
-            stances = (1 - self.stance_smoothing) * stances + self.stance_smoothing / stances.shape[-1]
-            judged = [-(stances * p.log_softmax(-1)).sum(-1) for p in network.stance.parts(vectors, regions, roles)]
-            stance = (torch.stack(judged).mean(0) * weights).sum() / weights.sum()
+            stance = stance_loss(
+                network.stance,
+                vectors,
+                regions,
+                roles,
+                stances,
+                weights=self.stance_weights,
+                smoothing=self.stance_smoothing,
+            )
         parts = torch.stack([len(tags[0]) * tagging, linking, antecedent, target, stance])
         return {"loss": (parts * parts.new_tensor(self.losses)).sum(), "parts": parts.detach()}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the Trainer is to do.
+
+    Attributes:
+        model: Gives the loss of a batch under `loss`.
+        learned: The examples.
+        held: Those that say when to stop; None where there are none.
+        collate: Makes a batch of examples.
+        groups: Weights and their learning rates, for the optimizer.
+        half_precision: Whether to compute in bfloat16.
+        batch_size: Examples in a step on each device.
+    """
+
+    model: nn.Module
+    learned: Any
+    held: Any
+    collate: Callable[[list[Any]], dict[str, Tensor]]
+    groups: list[tuple[list[nn.Parameter], float]]
+    half_precision: bool
+    batch_size: int
 
 
 def fit(config: FitConfig, folder: Path, *, device: str = "auto", resume: bool = True) -> StanceNetwork:
@@ -165,49 +152,72 @@ def fit(config: FitConfig, folder: Path, *, device: str = "auto", resume: bool =
         resume: Go on from the last checkpoint where there is one.
 
     Returns:
-        The trained network, on the CPU.
+        The trained network, on the CPU. Where several processes train, the first one writes the folder.
 
     Raises:
-        InputError: Annotated data that cannot be read.
+        InputError: Annotated data that cannot be read or used.
+        ConfigError: Settings that do not fit together, a folder that holds something else, checkpoints of another run.
         ModelError: A base model that cannot be loaded.
+        OutputError: The disk is full or cannot be written.
     """
+    _refuse_folder(folder)
+    _refuse_reports(config)
     set_seed(config.seed)
     network, tokenizer = start(config)
-    dataset = examples(config, tokenizer)
+    parts = _parts(config)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    job = (_head_job if config.scope == "heads" else _whole_job)(config, network, tokenizer, parts)
     checkpoints = folder.with_name(folder.name + ".checkpoints")
-    trainer = Trainer(
-        model=TrainingNetwork(network, config),
-        args=_arguments(config, checkpoints, device),
-        train_dataset=dataset,
-        data_collator=functools.partial(_batch, config=config, specials=special_tokens(tokenizer)),
-        optimizers=(_optimizer(network, config), None),
-    )
-    last = get_last_checkpoint(str(checkpoints)) if resume and checkpoints.is_dir() else None
-    trainer.train(resume_from_checkpoint=last)
-    network = network.cpu().eval()
-    save_network(network, tokenizer, folder)
-    (folder / "fit.json").write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    shutil.rmtree(checkpoints, ignore_errors=True)  # a finished run is no checkpoint of the next one
+    with _writing(folder, checkpoints):
+        if (
+            "tensorboard" in config.report_to
+        ):  # the library's own way to name the place; else it goes with the checkpoints
+            os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder.with_name(folder.name + ".log"))
+        trainer = _trainer(config, job, checkpoints, device)
+        first = trainer.is_world_process_zero()
+        with trainer.args.main_process_first():
+            last = begin(checkpoints, lineage.run(config), resume=resume or not first, write=first)
+        trainer.train(resume_from_checkpoint=None if last is None else str(last))
+        network = network.cpu().eval()
+        if config.keep:
+            network.load_state_dict(averaged(before, network.state_dict(), config.keep))
+        if parts is not None and config.new is not None and config.new.refit:
+            decoding = refitted(Pipeline(network, tokenizer), parts, _others(config, parts))
+            network.config = network.config.model_copy(update={"decoding": decoding})
+        if first:
+            _write(config, network, tokenizer, parts, folder)
+            shutil.rmtree(checkpoints, ignore_errors=True)  # a finished run is no checkpoint of the next one
+        trainer.accelerator.wait_for_everyone()
     return network
 
 
 def start(config: FitConfig) -> tuple[StanceNetwork, Tokenizer]:
-    """Build the network to train: from a model folder of this project, or new heads on an encoder."""
-    base = Path(config.base_model)
-    if (base / WEIGHTS).is_file() and _is_ours(base / CONFIG):
+    """Build the network to train: from a model folder of this project, or new heads on an encoder.
+
+    Raises:
+        ConfigError: Only the head is to learn, of a base that has none.
+        ModelError: A base model that cannot be loaded.
+    """
+    base = base_folder(config)
+    if base is not None:
         network, tokenizer = load_network(base)
         network.config = network.config.model_copy(update={"name": config.name})
         return network, tokenizer
+    if config.scope == "heads":
+        raise ConfigError(
+            f"scope is 'heads' and base_model {config.base_model!r} no model folder of this project, expected one, or "
+            "the scope 'all'"
+        )
     try:
         # Attention dropout costs 40% of a step on a CPU: no fused kernel has it.
         settings = AutoConfig.from_pretrained(config.base_model, attention_probs_dropout_prob=0.0)
         encoder = AutoModel.from_pretrained(
             config.base_model, config=settings, use_safetensors=True, dtype=torch.float32
         )
-        file = base / "tokenizer.json"
-        tokenizer = Tokenizer.from_file(str(file)) if file.is_file() else Tokenizer.from_pretrained(config.base_model)
+        tokenizer = _tokenizer(config.base_model)
     except Exception as error:  # the libraries raise many kinds, bare Exception among them
-        raise ModelError(f"{config.base_model}: cannot be loaded as a Hugging Face encoder: {error}") from error
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(f"{config.base_model}: cannot be loaded as a Hugging Face encoder: {reason}") from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
     keys = set(settings.to_diff_dict()) - {"_name_or_path", "transformers_version", "architectures", "dtype"}
@@ -218,44 +228,217 @@ def start(config: FitConfig) -> tuple[StanceNetwork, Tokenizer]:
     return StanceNetwork(network_config, encoder), tokenizer
 
 
-def _is_ours(config: Path) -> bool:
+def base_folder(config: FitConfig) -> Path | None:
+    """Give the folder of the base where it is a model of this project, or None."""
+    base = default_model() if config.base_model == SHIPPED else Path(config.base_model)
     try:
-        settings = json.loads(config.read_text(encoding="utf-8"))
+        settings = json.loads((base / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    return isinstance(settings, dict) and "format" in settings
+        return base if config.base_model == SHIPPED else None
+    ours = isinstance(settings, dict) and "format" in settings and (base / WEIGHTS).is_file()
+    return base if ours or config.base_model == SHIPPED else None
 
 
-def examples(config: FitConfig, tokenizer: Tokenizer) -> Dataset:
+def _tokenizer(base: str) -> Tokenizer:
+    file = Path(base) / "tokenizer.json"
+    if file.is_file():
+        return Tokenizer.from_file(str(file))
+    # Some repositories hold only a SentencePiece model, of which transformers makes a tokenizer.
+    loaded: Tokenizer = AutoTokenizer.from_pretrained(base, use_fast=True).backend_tokenizer
+    return loaded
+
+
+def examples(config: FitConfig, tokenizer: Tokenizer, parts: Split | None = None) -> Dataset:
     """Read the training data as a dataset of the rows of `training.features.rows`, one JSON text each.
 
     As JSON, for Arrow has no type for lists whose members differ.
+
+    Args:
+        config: Settings.
+        tokenizer: The model's.
+        parts: The new articles, where there are any.
     """
-    parts = []
     chance = random.Random(config.seed)
+    found = []
+    if config.new is None:
+        for source in config.data:
+            articles = list(read_annotated([source.path]))
+            if not any(annotated.article.text.strip() for annotated in articles):
+                raise InputError(f"{source.path}: no article with text in it, expected one annotated article a line")
+            for _ in range(source.repeat):
+                found.append([(annotated, source.complete) for annotated in articles])
+    else:
+        found.append(_mixed(config, parts or Split((), ())))
+    copies = []
+    for some in found:
+        for copy in range(1 + config.variants):
+            read = some if copy == 0 else [(_variant(a, chance, config.disturbed), whole) for a, whole in some]
+            copies.append(_dataset(config, tokenizer, read))
+    return concatenate_datasets(copies)
+
+
+def _dataset(config: FitConfig, tokenizer: Tokenizer, articles: _Learned) -> Dataset:
+    made: list[Row] = []
+    for annotated, complete in articles:
+        made += rows(
+            [annotated],
+            tokenizer,
+            size=config.window,
+            overlap=config.overlap,
+            windows=config.windows,
+            complete=complete,
+        )
+    return Dataset.from_list([{"row": json.dumps(row)} for row in made])
+
+
+def _parts(config: FitConfig) -> Split | None:
+    """Split the new articles, and refuse what would be measured on what was learned."""
+    if config.new is None:
+        return None
+    parts = split(read_new(config.new), config.new.held, config.seed)
+    what = ", ".join(map(str, config.new.paths))
+    refuse_leaks(parts.learned, parts.held, what)
     for source in config.data:
-        articles = list(read_annotated([source.path]))
-        if not any(annotated.article.text.strip() for annotated in articles):
-            raise InputError(f"{source.path}: no article with text in it, expected one annotated article a line")
-        for _ in range(source.repeat):
-            for copy in range(1 + config.variants):
-                read = articles if copy == 0 else (_variant(a, chance, config.disturbed) for a in articles)
-                parts.append(
-                    Dataset.from_list(
-                        [
-                            {"row": json.dumps(row)}
-                            for row in rows(
-                                read,
-                                tokenizer,
-                                size=config.window,
-                                overlap=config.overlap,
-                                windows=config.windows,
-                                complete=source.complete,
-                            )
-                        ]
-                    )
-                )
-    return concatenate_datasets(parts)
+        refuse_leaks(read_annotated([source.path]), parts.held, f"{source.path}, {what}")
+    return parts
+
+
+def _mixed(config: FitConfig, parts: Split) -> _Learned:
+    """Give the new articles and as many old ones as belong to them."""
+    new = config.new
+    if new is None:
+        return []
+    fresh = [(annotated, new.complete and not is_bare(annotated)) for annotated in parts.learned]
+    count = sum(len(judged_quotes(annotated)) for annotated in parts.learned)
+    old = replayed(config.data, new.old * count, config.seed)
+    return fresh * new.repeat + [(annotated, source.complete and not is_bare(annotated)) for annotated, source in old]
+
+
+def _others(config: FitConfig, parts: Split) -> list[AnnotatedArticle]:
+    """Give old articles that this run does not learn from, with as many quotes as are held or all that there are."""
+    old = config.new.old if config.new else 0.0
+    counts = [sum(len(judged_quotes(annotated)) for annotated in some) for some in (parts.learned, parts.held)]
+    learned = len(replayed(config.data, old * counts[0], config.seed))
+    more = replayed(config.data, float("inf"), config.seed)[learned:]
+    chosen, count = [], 0
+    for annotated, _ in more:
+        if count >= counts[1]:
+            break
+        chosen.append(annotated)
+        count += len(judged_quotes(annotated))
+    return chosen
+
+
+def _whole_job(config: FitConfig, network: StanceNetwork, tokenizer: Tokenizer, parts: Split | None) -> Job:
+    """Every weight learns, from articles."""
+    if config.checkpoint_gradients:
+        # The library's name of today, or the one before.
+        names = ("activation_checkpointing_enable", "gradient_checkpointing_enable")
+        enable = next((found for name in names if (found := getattr(network.encoder, name, None))), None)
+        if enable is None:
+            raise ConfigError("checkpoint_gradients: only where training begins from a Hugging Face encoder")
+        enable()
+    encoder = {id(p) for p in network.encoder.parameters()}
+    ours = [p for p in network.parameters() if id(p) not in encoder]
+    held = None
+    if parts is not None and config.new is not None:
+        whole = config.new.complete
+        held = _dataset(config, tokenizer, [(one, whole and not is_bare(one)) for one in parts.held])
+    return Job(
+        TrainingNetwork(network, config),
+        examples(config, tokenizer, parts),
+        held,
+        functools.partial(_batch, config=config, specials=special_tokens(tokenizer)),
+        [(list(network.encoder.parameters()), config.learning_rate), (ours, config.head_learning_rate)],
+        config.half_precision,
+        config.batch_size,
+    )
+
+
+def _head_job(config: FitConfig, network: StanceNetwork, tokenizer: Tokenizer, parts: Split | None) -> Job:
+    """Only the stance head learns, from what the encoder gives."""
+    pipeline = Pipeline(network.eval(), tokenizer)
+    if parts is None:
+        articles = [annotated for source in config.data for annotated in read_annotated([source.path])]
+    else:
+        articles = [annotated for annotated, _ in _mixed(config, parts)]
+    learned = QuoteVectors(pipeline, articles)
+    if not len(learned):
+        raise InputError("no quote with a stance to learn from, expected some")
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    for parameter in network.stance.parameters():
+        parameter.requires_grad_(True)
+    return Job(
+        HeadNetwork(network.stance, config.stance_weights, config.stance_smoothing),
+        learned,
+        QuoteVectors(pipeline, parts.held) if parts else None,
+        collate_quotes,
+        [(list(network.stance.parameters()), config.head_learning_rate)],
+        False,  # so small that bfloat16 saves nothing
+        config.head_batch_size,
+    )
+
+
+def _trainer(config: FitConfig, job: Job, checkpoints: Path, device: str) -> Trainer:
+    trainer = Trainer(
+        model=job.model,
+        args=_arguments(config, job, checkpoints, device),
+        train_dataset=job.learned,
+        eval_dataset=job.held,
+        data_collator=job.collate,
+        optimizers=(_optimizer(job, config), None),
+    )
+    for plain in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(plain)
+    trainer.add_callback(LossBar())
+    if job.held is not None:
+        trainer.add_callback(Patience(config.patience))
+    return trainer
+
+
+def _write(config: FitConfig, network: StanceNetwork, tokenizer: Tokenizer, parts: Split | None, folder: Path) -> None:
+    """Write the model's folder: whole, or not at all."""
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    save_network(network, tokenizer, temporary)
+    (temporary / "fit.json").write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    if parts is not None:
+        lineage.describe(config, temporary, base_folder(config), parts)
+    if folder.exists():
+        shutil.rmtree(folder)
+    temporary.rename(folder)
+
+
+@contextmanager
+def _writing(folder: Path, checkpoints: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:
+        # torch says what the disk says in an error of its own kind.
+        if isinstance(error, RuntimeError) and not any(word in str(error) for word in ("PytorchStream", "iostream")):
+            raise
+        shutil.rmtree(folder.with_name(f".{folder.name}.tmp"), ignore_errors=True)
+        reason = " ".join(str(error).split())[:200]
+        raise OutputError(
+            f"{folder}: cannot be written: {reason}; when there is space, give the same command again: it goes on from "
+            f"{checkpoints}"
+        ) from error
+
+
+def _refuse_folder(folder: Path) -> None:
+    if folder.resolve() == default_model().resolve():
+        raise ConfigError(f"{folder}: is the model in use, expected another name (then `python -m training promote`)")
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder}: is a file, expected a folder for the model")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / CONFIG).is_file():
+        raise ConfigError(f"{folder}: holds something else than a model, expected a new folder")
+
+
+def _refuse_reports(config: FitConfig) -> None:
+    for name in config.report_to:
+        if importlib.util.find_spec(name) is None:
+            raise ConfigError(f"report_to: {name} is not installed, expected it (pip install {name}), or no {name}")
 
 
 def _variant(annotated: AnnotatedArticle, chance: random.Random, share: float) -> AnnotatedArticle:
@@ -270,33 +453,41 @@ def _batch(examples: list[dict[str, str]], config: FitConfig, specials: tuple[in
     return collate(found, size=config.window, overlap=config.overlap, specials=specials)
 
 
-def _arguments(config: FitConfig, folder: Path, device: str) -> TrainingArguments:
+def _arguments(config: FitConfig, job: Job, folder: Path, device: str) -> TrainingArguments:
+    # With held articles an epoch ends with a look at them; without, checkpoints come by the run's length.
+    watched = job.held is not None
     return TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=config.epochs,
-        per_device_train_batch_size=config.batch_size,
+        per_device_train_batch_size=job.batch_size,
+        per_device_eval_batch_size=job.batch_size,
+        gradient_accumulation_steps=config.accumulate,
         warmup_steps=config.warmup_steps,
         lr_scheduler_type="linear",
         max_grad_norm=1.0,
-        bf16=config.half_precision,
+        bf16=job.half_precision,
         use_cpu=device == "cpu" or not torch.cuda.is_available(),
         seed=config.seed,
         data_seed=config.seed,
-        save_strategy="steps",
+        eval_strategy="epoch" if watched else "no",
+        save_strategy="epoch" if watched else "steps",
         save_steps=0.1,  # of the whole run
         save_total_limit=2,
+        load_best_model_at_end=watched,
+        metric_for_best_model="eval_loss" if watched else None,
+        greater_is_better=False if watched else None,
+        prediction_loss_only=True,
         logging_steps=25,
         remove_unused_columns=False,
-        label_names=[],
-        report_to=[],
+        label_names=["stances"],
+        ddp_find_unused_parameters=True,  # a batch without links leaves their weights out
+        report_to=list(config.report_to),
     )
 
 
-def _optimizer(network: StanceNetwork, config: FitConfig) -> torch.optim.AdamW:
-    encoder = {id(p) for p in network.encoder.parameters()}
+def _optimizer(job: Job, config: FitConfig) -> torch.optim.AdamW:
     groups = []
-    for own, rate in ((True, config.learning_rate), (False, config.head_learning_rate)):
-        members = [p for p in network.parameters() if (id(p) in encoder) is own]
+    for members, rate in job.groups:
         for plain in (True, False):
             chosen = [p for p in members if (p.ndim > 1) is plain]
             groups.append({"params": chosen, "lr": rate, "weight_decay": config.weight_decay if plain else 0.0})

@@ -69,6 +69,17 @@ def tune(pipeline: Pipeline, sets: Sequence[tuple[str, Sequence[AnnotatedArticle
     return decoding, log
 
 
+def tune_stances(pipeline: Pipeline, sets: Sequence[tuple[str, Sequence[AnnotatedArticle]]]) -> Decoding:
+    """Choose temperature and bias of the stances and the labels' weights alone; every set weighs the same.
+
+    Args:
+        pipeline: The model.
+        sets: Names and annotated articles; each has a judged quote.
+    """
+    dev = [DevSet(name, tuple(a), tuple(pipeline.read(one.article for one in a))) for name, a in sets]
+    return _tune_stances(pipeline.network, dev, [])
+
+
 def _with(network: StanceNetwork, decoding: Decoding) -> StanceNetwork:
     network.config = network.config.model_copy(update={"decoding": decoding})
     return network
