@@ -858,7 +858,7 @@ def test_about_a_job(given: list[str], out: Path, tmp_path: Path, expected: dict
     state = run(out, given)
     found = about(out)
     assert found["state"] == "finished"
-    assert found["model"] == {"name": FACTS.name, "sha256": FACTS.sha256}
+    assert found["model"] == {"name": FACTS.name, "sha256": FACTS.sha256, "precision": FACTS.precision}
     assert found["settings"]["part_articles"] == 20
     assert found["versions"]["stance"] == stance.__version__
     assert found["inputs"]["given"] == given

@@ -1,12 +1,13 @@
 """Whom an accusation accuses: with the weights that ship, and the ranking's rules."""
 
-import copy
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 
+from stance.network import load_network
 from stance.pipeline import Pipeline
 from stance.quotes import TokenQuote
 from stance.speakers import AUTHOR, candidates
@@ -55,12 +56,12 @@ def test_only_accusations_have_targets(pipeline: Pipeline, held: list[AnnotatedA
     assert named > 30
 
 
-def test_nobody_accuses_himself_and_unsure_is_null(tiny: Pipeline) -> None:
+def test_nobody_accuses_himself_and_unsure_is_null(tiny: Pipeline, tiny_model: Path) -> None:
     text = "Petra Lindqvist met Omar Haddad. Lindqvist blamed the weather."
     [reading] = tiny.read([Article("a", text)])
     quote = TokenQuote(((8, 10),), None, None)
     found = candidates(text, [])
-    network = copy.deepcopy(tiny.network)
+    network, _ = load_network(tiny_model)
     torch.nn.init.constant_(network.target.none.bias, -1e4)  # or chance decides whether "none of them" is likelier
     before = network.config
 
