@@ -3,7 +3,7 @@
 import hashlib
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -173,8 +173,11 @@ def merged(task: Task, parts: Sequence[Done]) -> Done:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
+    """An article that was read; of a long one the claims of each section are a compressed stream."""
+
     row: dict[str, Any]
-    claims: list["pa.Table"]
+    claims: list["pa.Table | bytes"]
+    number: int
     unsure: int
 
 
@@ -184,17 +187,19 @@ def _read(pipeline: "Pipeline", items: Sequence[Item], min_probability: float) -
     from stance.records import article_row, claim_rows
 
     found: dict[int, _Read] = {}
-    tables: list[pa.Table] = []
+    tables: list[pa.Table | bytes] = []
     stances: dict[str, int] = {}
-    unsure = 0
+    number = unsure = 0
     by_article = {id(item.article): item for item in items}
     for article, claims, last in pipeline.stream(item.article for item in items):
         sure = [claim for claim in claims if claim.probabilities[claim.stance] >= min_probability]
         unsure += len(claims) - len(sure)
         for claim in sure:
             stances[claim.stance] = stances.get(claim.stance, 0) + 1
+        number += len(sure)
         if sure:
-            tables.append(claims_table(list(claim_rows(article, sure, pipeline.model))))
+            table = claims_table(list(claim_rows(article, sure, pipeline.model)))
+            tables.append(table if last else _stream([table], "claims"))
         if last:
             item = by_article[id(article)]
             found[item.place] = _Read(
@@ -207,9 +212,10 @@ def _read(pipeline: "Pipeline", items: Sequence[Item], min_probability: float) -
                     stances=stances,
                 ),
                 tables,
+                number,
                 unsure,
             )
-            tables, stances, unsure = [], {}, 0
+            tables, stances, number, unsure = [], {}, 0, 0
     return found
 
 
@@ -217,8 +223,9 @@ def _done(task: Task, read: dict[int, _Read], failures: Sequence[tuple[int, Fail
     from stance.parquet import articles_table
     from stance.records import article_row
 
-    rows, claims = [], []
-    duplicates = unsure = 0
+    rows = []
+    claims: list[pa.Table | bytes] = []
+    duplicates = number = unsure = 0
     for item in task.items:
         if item.duplicate_of is not None:
             duplicates += 1
@@ -235,18 +242,18 @@ def _done(task: Task, read: dict[int, _Read], failures: Sequence[tuple[int, Fail
         elif item.place in read:
             rows.append(read[item.place].row)
             claims += read[item.place].claims
+            number += read[item.place].number
             unsure += read[item.place].unsure
-    number = sum(table.num_rows for table in claims)
     return Done(
         task.batch,
         _stream([articles_table(rows)], "articles"),
-        _stream(claims, "claims"),
+        _stream((_table(one) if isinstance(one, bytes) else one for one in claims), "claims"),
         (len(rows), duplicates, number, unsure),
         tuple(failures),
     )
 
 
-def _stream(tables: Sequence["pa.Table"], kind: str) -> bytes:
+def _stream(tables: Iterable["pa.Table"], kind: str) -> bytes:
     import pyarrow as pa
 
     from stance.parquet import ARTICLES, CLAIMS
