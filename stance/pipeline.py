@@ -13,7 +13,7 @@ from stance.claims import classify, decide, stance_probabilities
 from stance.errors import ModelError
 from stance.network import StanceNetwork, load_network
 from stance.quotes import TokenQuote, locate, token_quotes
-from stance.runtime import Reading, pick_device, place, read, special_tokens
+from stance.runtime import Reading, give_back_memory, pick_device, place, read, special_tokens
 from stance.speakers import attribute, candidates, person_roles
 from stance.types import Article, Claim, Quote, Span, Stance
 from stance.windows import Tokens, tokenize
@@ -97,6 +97,7 @@ class Pipeline:
             for section, claims in self._claims(group):
                 moved = [_moved(claim, section.start) for claim in claims] if section.start else claims
                 yield section.article, moved, section.last
+            give_back_memory()
 
     def read(self, articles: Iterable[Article]) -> Iterator[Reading]:
         """Give what the network sees in each article, read in one piece; for measuring and tuning."""
