@@ -12,7 +12,7 @@ test: .venv/dev ## the test suite, all but the pages in a browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/browser
 
 test-browser: .venv/browser ## the pages in a real Chromium; skipped, and said so, where there is none
-	$(BIN)/python -m pytest tests/browser -rs
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope tests/browser -rs
 
 test-label-studio: .venv/dev .venv-label-studio/done ## our tasks in a real Label Studio, on this machine alone; 1 GB
 	$(BIN)/python -m pytest tests/test_label_studio_server.py -rs
