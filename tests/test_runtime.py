@@ -1,6 +1,6 @@
 """The network in few bits and in float: close to each other, and independent of batches, neighbours and threads."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -51,14 +51,6 @@ def fast(precision: str) -> Pipeline:
 @pytest.fixture(scope="module")
 def tiny_fast(tiny_model: Path, precision: str) -> StanceNetwork:
     return place(load_network(tiny_model)[0], CPU, precision)
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def _tokens(lengths: Sequence[int]) -> list[Tokens]:

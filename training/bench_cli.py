@@ -9,13 +9,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from stance.config import load_config
-from stance.errors import ConfigError, InputError
+from stance.errors import ConfigError
 from stance.pipeline import Pipeline
 from stance.runtime import precision_of
 from stance.types import Article
-from training.annotations import read_annotated
+from training.options import CORPUS, Device, JsonOut, Model, Precision, read_articles, refuse_unwritable, rounded
 
-CORPUS = Path(__file__).parent / "corpus"
 _out = Console(highlight=False)
 _errors = Console(stderr=True, highlight=False)
 
@@ -25,10 +24,6 @@ BenchData = Annotated[
         "--data", help="Annotated articles to read.  \\[default: the corpus's held articles]", show_default=False
     ),
 ]
-Model = Annotated[Path | None, typer.Option(help="A model folder.  \\[default: the model in use]", show_default=False)]
-JsonOut = Annotated[Path | None, typer.Option("--json", help="Write the figures here too.", show_default=False)]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Precision = Annotated[str, typer.Option(help="Arithmetic of the network: auto, float, bf16, int8 or half.")]
 
 
 def attach(app: typer.Typer) -> None:
@@ -55,7 +50,7 @@ def bench_jobs(
     from stance.config import RunConfig
     from training import bench_jobs as jobs
 
-    _refuse_unwritable(json_out)
+    refuse_unwritable(json_out)
     settings = load_config(RunConfig, None, model=model, device=device, precision=precision)
     with Progress(console=_errors, transient=True, disable=not _errors.is_terminal) as bar:
         task = bar.add_task("", total=articles)
@@ -98,7 +93,7 @@ def bench(
     from training.bench import bench as measure
     from training.bench import report
 
-    _refuse_unwritable(json_out)
+    refuse_unwritable(json_out)
     articles = _texts(data)
     pipeline, plain = (Pipeline.from_pretrained(device="cpu", precision=kind) for kind in (precision, "float"))
     timings, ratios = measure(pipeline, plain, articles, turns=turns)
@@ -146,7 +141,7 @@ def bench_growth(
     if min(len(lengths), len(counts)) < 2:
         raise ConfigError("one --length or --count, expected at least two: growth is from one to another")
     for path in (plot, json_out):
-        _refuse_unwritable(path)
+        refuse_unwritable(path)
     articles = _texts(data)
     pipeline = Pipeline.from_pretrained(model, device="cpu", precision=precision)
     with Progress(console=_errors, transient=True, disable=not _errors.is_terminal) as bar:
@@ -182,7 +177,7 @@ def bench_stages(
     from training.stages import report, stages
 
     for path in (plot, json_out):
-        _refuse_unwritable(path)
+        refuse_unwritable(path)
     articles = _texts(data)
     pipeline = Pipeline.from_pretrained(model, device="cpu", precision=precision)
     found = stages(pipeline, articles)
@@ -192,22 +187,9 @@ def bench_stages(
 
         plot.write_text(stages_plot(found, described(found)), encoding="utf-8")
     if json_out is not None:
-        figures = {"articles": len(articles), "precision": precision_of(pipeline.network), "shares": _rounded(found)}
+        figures = {"articles": len(articles), "precision": precision_of(pipeline.network), "shares": rounded(found)}
         json_out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 def _texts(data: Path | None) -> list[Article]:
-    articles = [annotated.article for annotated in read_annotated([data or CORPUS / "held.jsonl"])]
-    if not articles:
-        raise InputError(f"{data}: empty, expected one annotated article a line")
-    return articles
-
-
-def _refuse_unwritable(path: Path | None) -> None:
-    """Say before the work, not after it, that its result has nowhere to go."""
-    if path is not None and not path.parent.is_dir():
-        raise ConfigError(f"{path}: no such folder, expected one that exists")
-
-
-def _rounded(figures: dict[str, float]) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in figures.items()}
+    return [annotated.article for annotated in read_articles(data or CORPUS / "held.jsonl")]

@@ -19,9 +19,9 @@ from stance.config import load_config
 from stance.errors import ConfigError, InputError, ModelError, StanceError
 from stance.pipeline import Pipeline, default_model
 from training import annotations_cli, bench_cli, models_cli
-from training.annotations import AnnotatedArticle, parse_marked, read_annotated, set_name, to_row
+from training.annotations import parse_marked, set_name, to_row
+from training.options import CORPUS, Data, Device, JsonOut, Model, Precision, read_articles, refuse_unwritable, rounded
 
-CORPUS = Path(__file__).parent / "corpus"
 MODELS = Path(__file__).parent.parent / "models"
 FLOORS = MODELS / "floors.json"
 READERS = FLOORS.with_name("readers.json")
@@ -38,17 +38,10 @@ _errors = Console(stderr=True, highlight=False)
 _SIGNS = {"for": "[green]+[/green]", "against": "[red]-[/red]", "care": "[yellow]![/yellow]"}
 _CODES = {InputError: 1, ConfigError: 2, ModelError: 3}
 
-Data = Annotated[list[Path], typer.Option("--data", help="Annotated articles (.jsonl, .jsonl.gz); may be repeated.")]
-Model = Annotated[
-    Path | None, typer.Option(help="A model folder.  \\[default: the model that ships]", show_default=False)
-]
 BaselineData = Annotated[
     list[Path] | None,
     typer.Option(help="What the TF-IDF baseline learns from.  \\[default: the corpus that ships]", show_default=False),
 ]
-JsonOut = Annotated[Path | None, typer.Option("--json", help="Write the figures here too.", show_default=False)]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Precision = Annotated[str, typer.Option(help="Arithmetic of the network: auto, float, bf16, int8 or half.")]
 
 
 models_cli.attach(app)
@@ -127,7 +120,7 @@ def tune(data: Data, model: Model = None, device: Device = "auto", precision: Pr
 
     folder = model or default_model()
     pipeline = Pipeline.from_pretrained(folder, device=device, precision=precision)
-    decoding, log = search(pipeline, [(set_name(path), _read(path)) for path in data])
+    decoding, log = search(pipeline, [(set_name(path), read_articles(path)) for path in data])
     for line in log:
         _out.print(escape(line))
     write_config(pipeline.network.config.model_copy(update={"decoding": decoding}), folder)
@@ -151,11 +144,13 @@ def evaluate(
     from training.evaluate import evaluate as measure
     from training.evaluate import report
 
-    _refuse_unwritable(json_out)
+    refuse_unwritable(json_out)
     pipeline = Pipeline.from_pretrained(model, device=device, precision=precision)
-    sets = [(set_name(path), _read(path)) for path in data]
+    sets = [(set_name(path), read_articles(path)) for path in data]
     _refuse_twins([name for name, _ in sets])
-    learned = fit_baseline([pair for path in baseline_data or [CORPUS / "train.jsonl"] for pair in judged(_read(path))])
+    learned = fit_baseline(
+        [pair for path in baseline_data or [CORPUS / "train.jsonl"] for pair in judged(read_articles(path))]
+    )
     evaluations = []
     with Progress(console=_errors, transient=True, disable=not _errors.is_terminal) as bar:
         task = bar.add_task("evaluating", total=sum(len(articles) for _, articles in sets))
@@ -167,11 +162,11 @@ def evaluate(
     if json_out is not None:
         figures: dict[str, Any] = {"model": pipeline.model, "sets": {}, "labels": {}, "intervals": {}, "baseline": {}}
         for one, baseline in zip(evaluations, baselines, strict=True):
-            figures["sets"][one.name] = _rounded(one.figures())
+            figures["sets"][one.name] = rounded(one.figures())
             figures["labels"][one.name] = {label: round(f1, 4) for label, (f1, _, _, _) in one.given.labels.items()}
             figures["intervals"][one.name] = {k: [round(x, 4) for x in v] for k, v in one.intervals.items()}
             figures["baseline"][one.name] = round(baseline.macro_f1, 4)
-            for figure, value in _rounded(one.doubt()).items():
+            for figure, value in rounded(one.doubt()).items():
                 figures.setdefault(figure, {})[one.name] = value
         json_out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
@@ -209,14 +204,14 @@ def report(
 
     if out.suffix.lower() not in {".html", ".htm"}:
         raise ConfigError(f"{out}: expected a name that ends in .html")
-    _refuse_unwritable(out)
+    refuse_unwritable(out)
     known, agreement = Floors.read(floors), Readers.read(readers)
-    sets = {set_name(path): (path, _read(path)) for path in data}
+    sets = {set_name(path): (path, read_articles(path)) for path in data}
     _refuse_twins([set_name(path) for path in data])
     folders = [model or default_model(), *([against] if against else [])]
     pipelines = [Pipeline.from_pretrained(folder, device=device) for folder in folders]
     learning = baseline_data or [CORPUS / "train.jsonl"]
-    learned = fit_baseline([pair for path in learning for pair in judged(_read(path))])
+    learned = fit_baseline([pair for path in learning for pair in judged(read_articles(path))])
     articles = [annotated for _, found in sets.values() for annotated in found]
     with Progress(console=_errors, transient=True, disable=not _errors.is_terminal) as bar:
         task = bar.add_task("reading", total=len(articles) * (len(pipelines) + bool(swaps)))
@@ -274,9 +269,9 @@ def fairness(
     from training.fairness import fairness as measure
     from training.fairness import report
 
-    _refuse_unwritable(json_out)
+    refuse_unwritable(json_out)
     pipeline = Pipeline.from_pretrained(model, device=device, precision=precision)
-    articles = [annotated for path in data for annotated in _read(path)]
+    articles = [annotated for path in data for annotated in read_articles(path)]
     with Progress(console=_errors, transient=True, disable=not _errors.is_terminal) as bar:
         task = bar.add_task("exchanging names", total=len(articles))
         shifts = measure(pipeline, articles, swaps=swaps, seed=seed, tick=lambda: bar.advance(task))
@@ -308,11 +303,11 @@ def gate(
         raise ConfigError("--reason stands alone, expected --write beside it")
     files = data or [CORPUS / "held.jsonl"]
     _refuse_twins([set_name(path) for path in files])
-    _refuse_unwritable(floors if write else None)
+    refuse_unwritable(floors if write else None)
     known = gates.Floors(sets=()) if write and not floors.exists() else gates.Floors.read(floors)
     pipeline = Pipeline.from_pretrained(model, device=device)  # in the arithmetic that ships
     expected = {path: known.of(path) for path in files} if not write else {}
-    sets = {path: _read(path) for path in files}
+    sets = {path: read_articles(path) for path in files}
     measured = {}
     with Progress(console=_errors, transient=True, disable=not _errors.is_terminal) as bar:
         task = bar.add_task("measuring", total=sum(map(len, sets.values())))
@@ -355,27 +350,10 @@ def _refuse_twins(names: Sequence[str]) -> None:
         raise ConfigError(f"--data: two files are called {', '.join(twins)}, expected another name for one of them")
 
 
-def _refuse_unwritable(path: Path | None) -> None:
-    """Say before the work, not after it, that its result has nowhere to go."""
-    if path is not None and not path.parent.is_dir():
-        raise ConfigError(f"{path}: no such folder, expected one that exists")
-
-
-def _read(path: Path) -> Sequence[AnnotatedArticle]:
-    articles = list(read_annotated([path]))
-    if not articles:
-        raise InputError(f"{path}: empty, expected one annotated article a line")
-    return articles
-
-
 def _next(folder: Path, new: bool) -> str:
     if new:
         return f"python -m training compare {folder} default --data EVALUATION.jsonl"
     return f"python -m training tune --model {folder} --data DEV.jsonl"
-
-
-def _rounded(figures: dict[str, float]) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in figures.items()}
 
 
 def _stop(error: StanceError) -> NoReturn:

@@ -13,17 +13,15 @@ from rich.progress import Progress
 from stance.errors import ConfigError, InputError, ModelError
 from stance.network import CONFIG
 from stance.pipeline import REGISTRY, Pipeline, in_use
-from training.annotations import AnnotatedArticle, read_annotated, set_name
+from training.annotations import AnnotatedArticle, set_name
+from training.options import Data, Device, JsonOut, read_articles, refuse_unwritable
 
 _ROOT = Path(__file__).parent.parent
 _out = Console(highlight=False)
 _errors = Console(stderr=True, highlight=False)
 _STANCE = "stance macro F1 (gold spans)"
 
-Data = Annotated[list[Path], typer.Option("--data", help="Annotated articles (.jsonl, .jsonl.gz); may be repeated.")]
 Models = Annotated[Path, typer.Option(help="Folder of the models and their registry.", show_default="models")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-JsonOut = Annotated[Path | None, typer.Option("--json", help="Write the figures here too.", show_default=False)]
 
 
 def attach(app: typer.Typer) -> None:
@@ -48,7 +46,7 @@ def compare(
     from training import compare as comparing
     from training.evaluate import answers
 
-    _refuse_unwritable(json_out)
+    refuse_unwritable(json_out)
     folders = [model_folder(models, word) for word in (first, second)]
     sets = _sets(data)
     pipelines = [Pipeline.from_pretrained(folder, device=device) for folder in folders]
@@ -181,7 +179,7 @@ def learning_curve(
 
     if out.suffix.lower() != ".svg":
         raise ConfigError(f"{out}: expected a name that ends in .svg")
-    _refuse_unwritable(out)
+    refuse_unwritable(out)
     plan = curves.Plan(
         base=model_folder(models, base),
         pool=tuple(data),
@@ -226,9 +224,7 @@ def _names(pipelines: Sequence[Pipeline], words: Sequence[str]) -> list[str]:
 def _sets(paths: Sequence[Path]) -> dict[str, list[AnnotatedArticle]]:
     sets: dict[str, list[AnnotatedArticle]] = {}
     for path in paths:
-        articles = list(read_annotated([path]))
-        if not articles:
-            raise InputError(f"{path}: empty, expected one annotated article a line")
+        articles = read_articles(path)
         if set_name(path) in sets:
             raise ConfigError(f"--data: two files are called {set_name(path)}, expected another name for one of them")
         sets[set_name(path)] = articles
@@ -243,8 +239,3 @@ def _numbers(option: str, words: str) -> tuple[int, ...]:
     if not found or min(found) < 0:
         raise ConfigError(f"{option} {words!r}: expected whole numbers with commas between them")
     return found
-
-
-def _refuse_unwritable(path: Path | None) -> None:
-    if path is not None and not path.parent.is_dir():
-        raise ConfigError(f"{path}: no such folder, expected one that exists")
