@@ -4,8 +4,6 @@ A window's vectors do not depend on the windows beside it in a batch (padding is
 the same for every batch size and order of articles, up to the last bits of floating point.
 """
 
-import contextlib
-import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -88,16 +86,6 @@ def precision_of(network: StanceNetwork) -> str:
     if isinstance(network.encoder, PackedEncoder):
         return network.encoder.precision
     return "half" if network.encoder.get_input_embeddings().weight.dtype == torch.float16 else "float"
-
-
-def give_back_memory() -> None:
-    """Give freed memory back to the system where the C library keeps it (glibc).
-
-    Tensors of ever other sizes leave holes between what is kept: without this, a process grows by 45 MiB for each
-    million characters of one article, and 84 articles take 300 MiB more.
-    """
-    with contextlib.suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def special_tokens(tokenizer: Tokenizer) -> tuple[int, int]:

@@ -173,8 +173,8 @@ def test_half_a_surrogate_pair_is_written_out() -> None:
 def test_a_part_depends_on_its_rows_alone(tmp_path_factory: pytest.TempPathFactory, cuts: list[int]) -> None:
     """However they came: so that a job that was interrupted writes the same bytes."""
     folder = tmp_path_factory.mktemp("parts")
-    # More than 16 MiB of strings, for two row groups; no two alike, for pages in plain.
-    rows = [claim(i, metadata={"page": f"{i:x}" * (20_000 if i % 2 else 1)}) for i in range(1200)]
+    # More than 4 MiB of strings, for two row groups; no two alike, for pages in plain.
+    rows = [claim(i, metadata={"page": f"{i:x}" * (4_000 if i % 2 else 1)}) for i in range(1200)]
     whole = claims_table(rows)
     edges = sorted({0, 1200, *cuts})
     pieces = [whole.slice(start, end - start) for start, end in pairwise(edges)]
@@ -185,7 +185,7 @@ def test_a_part_depends_on_its_rows_alone(tmp_path_factory: pytest.TempPathFacto
 
 
 def test_row_groups_are_small_where_texts_are_long(tmp_path: Path) -> None:
-    texts = ["x" * 20_000_000, "y" * 9_000_000, "z" * 9_000_000, "end"]
+    texts = ["x" * 5_000_000, "y" * 2_500_000, "z" * 2_500_000, "end"]
     table = articles_table([article(i, text=text, extracted=True) for i, text in enumerate(texts)])
     write_part(tmp_path / "part-00000.parquet", [table], ARTICLES)
     groups = pq.ParquetFile(tmp_path / "part-00000.parquet").metadata
