@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from stance.marks import QUOTATION_MARKS, quoted_spans
+from stance.marks import QUOTATION_MARKS
 from stance.network import BEGIN, INSIDE, OUTSIDE, ROLES, Decoding, StanceNetwork
 from stance.runtime import Reading
 from stance.types import Kind, Quote, Span
@@ -191,16 +191,15 @@ def _best_path(scores: list[list[float]]) -> list[int]:
 
 def locate(quotes: Iterable[TokenQuote], reading: Reading, text: str) -> list[Quote]:
     """Give token quotes as spans of the text, quotation marks and final punctuation made whole."""
-    quoted = quoted_spans(text)
     tokens = reading.tokens
     located = []
     for quote in quotes:
-        content = tuple(_whole(tokens.span(*span), text, quoted) for span in quote.content)
+        content = tuple(_whole(tokens.span(*span), text, tokens.quoted) for span in quote.content)
         cue = tokens.span(*quote.cue) if quote.cue else None
         source = tokens.span(*quote.source) if quote.source else None
         if cue is None and source is None:
             source = _signature(text, content[-1].end)
-        located.append(Quote(content, cue, source, kind(content, text, quoted)))
+        located.append(Quote(content, cue, source, kind(content, text, tokens.quoted)))
     return located
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stance.marks import quoted_spans
 from stance.names import BODY_WORDS, PLACES, PRONOUNS, TITLES, Mention, gender, mentions, name_words, tidy_name, titled
 from stance.network import StanceNetwork
 from stance.quotes import TokenQuote, TokenSpan
@@ -108,7 +107,7 @@ def attribute(
     # A source always stands for somebody: "none of them" is not learned for it.
     ranked = [ranking for ranking, _ in rank(spans, network.link_antecedent, reading, found, none=False)]
     own = {candidate.span: candidate for candidate in found}
-    quoted = quoted_spans(text)
+    quoted = reading.tokens.quoted
     opened = [span.start for span in quoted]
     least = network.config.decoding.speaker
     attributed: list[AttributedQuote] = []

@@ -33,12 +33,14 @@ class Tokens:
         ends: End (exclusive) of each token, `(tokens,)`.
         shapes: What the uncased vocabulary forgets, `(tokens,)` in [0, SHAPES): capitals, line breaks,
             quotation marks.
+        quoted: The outermost quotations of the whole text, from `stance.marks.quoted_spans`.
     """
 
     ids: np.ndarray
     starts: np.ndarray
     ends: np.ndarray
     shapes: np.ndarray
+    quoted: Sequence[Span]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -46,7 +48,7 @@ class Tokens:
     def part(self, first_token: int, last_token: int) -> "Tokens":
         """Give a range of the tokens; their offsets still point into the whole text."""
         part = slice(first_token, last_token)
-        return Tokens(self.ids[part], self.starts[part], self.ends[part], self.shapes[part])
+        return Tokens(self.ids[part], self.starts[part], self.ends[part], self.shapes[part], self.quoted)
 
     def touching(self, span: Span) -> tuple[int, int] | None:
         """Give the range of tokens that share a code point with a span, or None where there are none."""
@@ -98,7 +100,8 @@ def tokenize(text: str, tokenizer: Tokenizer) -> Tokens:
             starts.append(start + offset)
             ends.append(end + offset)
     array = np.asarray(starts, dtype=np.int64), np.asarray(ends, dtype=np.int64)
-    return Tokens(np.asarray(ids, dtype=np.int64), *array, _shapes(text, *array))
+    quoted = quoted_spans(text)
+    return Tokens(np.asarray(ids, dtype=np.int64), *array, _shapes(text, *array, quoted), quoted)
 
 
 def cut(count: int, *, size: int, overlap: int) -> list[Window]:
@@ -132,8 +135,7 @@ def _pieces(text: str) -> list[tuple[int, int]]:
 _Case = Literal[0, 1, 2]
 
 
-def _shapes(text: str, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    quoted = quoted_spans(text)
+def _shapes(text: str, starts: np.ndarray, ends: np.ndarray, quoted: Sequence[Span]) -> np.ndarray:
     opened = [span.start for span in quoted]
     shapes = np.zeros(len(starts), dtype=np.int64)
     previous = 0

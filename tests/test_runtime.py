@@ -59,7 +59,8 @@ def _tokens(lengths: Sequence[int]) -> list[Tokens]:
     for length in lengths:
         ids = torch.randint(1000, 20_000, (length,), generator=generator).numpy()
         places = torch.arange(length).numpy()
-        made.append(Tokens(ids, places, places + 1, torch.randint(0, 24, (length,), generator=generator).numpy()))
+        shapes = torch.randint(0, 24, (length,), generator=generator).numpy()
+        made.append(Tokens(ids, places, places + 1, shapes, ()))
     return made
 
 
