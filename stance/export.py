@@ -1,5 +1,6 @@
 """A job's folder into one file: CSV, JSON Lines, or a DuckDB database; part by part, in constant memory."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -71,6 +72,14 @@ def failures(folder: Path) -> Iterator[dict[str, Any]]:
         for _, row in json_rows(path):
             if not isinstance(row, InputError):
                 yield row
+
+
+def state(folder: Path) -> str | None:
+    """Read how a job stands from its `job.json`, or None where that cannot be told."""
+    try:
+        return str(json.loads((folder / "job.json").read_text(encoding="utf-8"))["state"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _rows(folder: Path, out: Path, progress: Progress) -> int:

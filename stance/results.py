@@ -1,6 +1,5 @@
 """What a run found, back again: a job's folder or a file of claims as articles with their claims."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -11,7 +10,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from stance.articles import json_rows
 from stance.errors import ConfigError, InputError
-from stance.export import check_job, failures
+from stance.export import check_job, failures, state
 from stance.records import NAMED, day_of, split_metadata
 from stance.types import Kind, Stance
 
@@ -159,7 +158,7 @@ def _read_job(folder: Path, wanted: Wanted, limit: int, chars: int) -> Results:
         ArticleFound(key, {name: row[name] for name in NAMED}, row["day"], texts[key], claims[key], also.get(key, []))
         for key, row in chosen.items()
     ]
-    return Results(articles, matching, of, sum(1 for _ in failures(folder)), _state(folder))
+    return Results(articles, matching, of, sum(1 for _ in failures(folder)), state(folder))
 
 
 def _choose(
@@ -214,13 +213,6 @@ def _batches(folder: Path, kind: str, columns: list[str] | None) -> Iterator["pa
 
     for path in parts(folder, kind):
         yield from read_batches(path, SCHEMAS[kind], columns)
-
-
-def _state(folder: Path) -> str | None:
-    try:
-        return str(json.loads((folder / "job.json").read_text(encoding="utf-8"))["state"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 # A file of claims

@@ -1,6 +1,5 @@
 """What a job found, in a few tables: who said most, who accuses whom, denials against accusations over time."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stance.errors import InputError
-from stance.export import DUCKDB, check_job, failures
+from stance.export import DUCKDB, check_job, failures, state
 from stance.records import STANCE_COUNTS
 
 if TYPE_CHECKING:
@@ -177,7 +176,7 @@ def summarize(folder: Path, top: int = 20) -> Summary:
         _ranking(AccusationRow, accusations),
         _ranking(WeekRow, weeks),
         dict(Counter(str(row.get("stage")) for row in failures(folder)).most_common()),
-        _state(folder),
+        state(folder),
     )
 
 
@@ -191,14 +190,6 @@ def tables(summary: Summary) -> Iterator[RenderableType]:
 def _ranking(kind: Callable[..., _Row], rows: Sequence[tuple[Any, ...]]) -> Ranking[_Row]:
     """Make rows of what a query gave; each ends with the number of rows that there would be without a limit."""
     return Ranking(tuple(kind(*row[:-1]) for row in rows), rows[0][-1] if rows else 0)
-
-
-def _state(folder: Path) -> str | None:
-    try:
-        state = json.loads((folder / "job.json").read_text(encoding="utf-8"))["state"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return str(state)
 
 
 @contextmanager

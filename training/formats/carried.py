@@ -44,6 +44,16 @@ class Shown:
         """Give the offset in the article of one in the shown text."""
         return offset + bisect_left(self.pairs, offset)
 
+    def span(self, start: int, end: int, where: str) -> Span:
+        """Give the span in the article of one in the shown text.
+
+        Raises:
+            InputError: It is empty or reaches beyond the text; `where` names it.
+        """
+        if not 0 <= start < end <= len(self.text):
+            raise InputError(f"{where}, expected a span within the {len(self.text)} characters of the text")
+        return Span(self.original(start), self.original(end))
+
 
 def shown(text: str) -> Shown:
     """Show a text as the tools do."""

@@ -13,7 +13,7 @@ from typing import Any
 from stance.articles import json_rows
 from stance.errors import InputError
 from stance.records import json_line
-from stance.types import Article, Span
+from stance.types import Article
 from training.annotations import AnnotatedArticle, GoldQuote
 from training.formats.carried import Found, Shown, Warn, arrived, kept, luggage, moved, shown, silent, tells, unchanged
 from training.formats.linked import Mark, apart, combined, linked_quotes, marks_and_links, parted, rejoined
@@ -77,12 +77,9 @@ def _quotes(
     marks = []
     for one in found.get("entities") or []:
         start, end = one["start_offset"], one["end_offset"]
-        role, judgement = parted(one["label"], f"{where}, entity [{start}, {end}]")
-        if not 0 <= start < end <= len(seen.text):
-            raise InputError(
-                f"{where}, entity [{start}, {end}], expected a span within the {len(seen.text)} characters of the text"
-            )
-        marks.append(Mark(str(one["id"]), role, moved([Span(start, end)], seen.original), judgement))
+        here = f"{where}, entity [{start}, {end}]"
+        role, judgement = parted(one["label"], here)
+        marks.append(Mark(str(one["id"]), role, (seen.span(start, end, here),), judgement))
     links = [(str(one["from_id"]), str(one["to_id"])) for one in found.get("relations") or []]
     quotes = linked_quotes(marks, links, len(article.text), where, warn)
     return rejoined(quotes, ours.get("quotes"), where, warn, tool="doccano")

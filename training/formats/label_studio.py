@@ -231,12 +231,7 @@ def _region(
         raise InputError(
             f"{where}: region {name!r} [{start}, {end}] has the labels {labels!r}, expected one of content, cue, source"
         )
-    if not 0 <= place(start) < place(end) <= len(seen.text):
-        raise InputError(
-            f"{where}: region {name!r} [{start}, {end}], expected a span within the {len(seen.text)} characters of the "
-            "text"
-        )
-    return roles[0], (Span(seen.original(place(start)), seen.original(place(end))),)
+    return roles[0], (seen.span(place(start), place(end), f"{where}: region {name!r} [{start}, {end}]"),)
 
 
 def _said(name: str, value: Mapping[str, Any], where: str, warn: Warn) -> Judgement:

@@ -15,7 +15,7 @@ from typing import Any
 from stance.articles import json_rows
 from stance.errors import InputError
 from stance.records import json_line
-from stance.types import Article, Span
+from stance.types import Article
 from training.annotations import AnnotatedArticle, GoldQuote
 from training.formats.carried import Found, Shown, Warn, arrived, kept, luggage, moved, shown, silent, tells, unchanged
 from training.formats.linked import Mark, apart, combined, linked_quotes, marks_and_links, parted, rejoined
@@ -101,15 +101,13 @@ def _quotes(
     linked = [one[end] for one in found.get("relations") or [] for end in ("head_span", "child_span")]
     for one in [*(found.get("spans") or []), *linked]:
         key = _key(one)
-        start, end, label = key
-        if not 0 <= start < end <= len(seen.text):
-            raise InputError(
-                f"{where}, span [{start}, {end}], expected a span within the {len(seen.text)} characters of the text"
-            )
         if key in marks:
             continue
-        role, judgement = parted(label, f"{where}, span [{start}, {end}]")
-        marks[key] = Mark(repr(key), role, moved([Span(start, end)], seen.original), judgement)
+        start, end, label = key
+        here = f"{where}, span [{start}, {end}]"
+        span = seen.span(start, end, here)
+        role, judgement = parted(label, here)
+        marks[key] = Mark(repr(key), role, (span,), judgement)
     links = [(repr(_key(one["head_span"])), repr(_key(one["child_span"]))) for one in found.get("relations") or []]
     quotes = linked_quotes(list(marks.values()), links, len(article.text), where, warn)
     return rejoined(quotes, ours.get("quotes"), where, warn, tool="Prodigy")
