@@ -10,13 +10,17 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 from datasketch import MinHash, MinHashLSH
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from training.annotations import AnnotatedArticle
 
 _WORD = re.compile(r"\w+")
 _SHINGLE = 3  # words; news on one topic shares few of them, a reprint with a changed word most
 _PERMUTATIONS = 128
+_ALIKE = 0.8
 _LEAST_WORDS = 8  # a shorter text, "She declined to comment", stands in many articles by chance
 
 
@@ -46,7 +50,7 @@ class _Words:
 
 
 def leaks(
-    training: Iterable[AnnotatedArticle], evaluation: Iterable[AnnotatedArticle], *, threshold: float = 0.8
+    training: Iterable[AnnotatedArticle], evaluation: Iterable[AnnotatedArticle], *, threshold: float = _ALIKE
 ) -> list[Leak]:
     """Find training articles that are alike to evaluation articles.
 
@@ -63,13 +67,23 @@ def leaks(
     return _alike([_words(one) for one in training], [_words(one) for one in evaluation], threshold)
 
 
-def twins(articles: Iterable[AnnotatedArticle], *, threshold: float = 0.8) -> list[Leak]:
+def twins(articles: Iterable[AnnotatedArticle], *, threshold: float = _ALIKE) -> list[Leak]:
     """Find articles of one set that are alike: each pair once, the earlier as `training`; as `leaks` finds them."""
     read = [_words(one) for one in articles]
     # Under numbers, for two articles may have one id.
     numbered = [replace(one, id=str(i)) for i, one in enumerate(read)]
     found = [(int(one.training), int(one.evaluation), one) for one in _alike(numbered, numbered, threshold)]
     return [Leak(read[a].id, read[b].id, one.similarity) for a, b, one in found if a < b]
+
+
+def families(articles: Sequence[AnnotatedArticle]) -> list[int]:
+    """Number articles so that those which are alike, through others too, have one number."""
+    numbered = [replace(_words(one), id=str(i)) for i, one in enumerate(articles)]
+    pairs = [(int(pair.training), int(pair.evaluation)) for pair in _alike(numbered, numbered, _ALIKE)]
+    size = len(numbered)
+    places = np.array(pairs, dtype=int).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(pairs)), tuple(places)), shape=(size, size))
+    return [int(number) for number in connected_components(graph, directed=False)[1]]
 
 
 def _alike(training: Sequence[_Words], evaluation: Sequence[_Words], threshold: float) -> list[Leak]:

@@ -295,9 +295,8 @@ def _parts(config: FitConfig) -> Split | None:
     """Split the new articles, and refuse what would be measured on what was learned."""
     if config.new is None:
         return None
-    parts = split(read_new(config.new), config.new.held, config.seed)
     what = ", ".join(map(str, config.new.paths))
-    refuse_leaks(parts.learned, parts.held, what)
+    parts = split(read_new(config.new), config.new.held, config.seed, what=what)
     for source in config.data:
         refuse_leaks(read_annotated([source.path]), parts.held, f"{source.path}, {what}")
     return parts

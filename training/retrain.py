@@ -23,7 +23,7 @@ from stance.network import Decoding, StanceHead
 from stance.pipeline import Pipeline
 from stance.types import Stance
 from training.annotations import AnnotatedArticle, GoldQuote, read_annotated
-from training.duplicates import Leak, leaks
+from training.duplicates import Leak, families, leaks
 from training.features import gold_token_quote, soft_label
 from training.settings import NewData, Source
 from training.tune import tune_stances
@@ -80,22 +80,33 @@ def read_new(new: NewData) -> list[AnnotatedArticle]:
     if len(labels) == 1:
         raise InputError(f"{files}: every stance is {next(iter(labels))!r}, expected two labels or more: a model that "
                          "sees only one gives only that one")  # fmt: skip
-    if sum(bool(judged_quotes(annotated)) for annotated in found) < 2:
-        raise InputError(f"{files}: one article with stances, expected two or more: one to learn from, one to measure "
-                         "by")  # fmt: skip
     return found
 
 
-def split(articles: Sequence[AnnotatedArticle], share: float, seed: int) -> Split:
+def split(articles: Sequence[AnnotatedArticle], share: float, seed: int, *, what: str = "new articles") -> Split:
     """Split by article, with about the same labels in both parts.
+
+    What several annotators said of one article, and articles that are nearly the same, come into one part: else the
+    answer would be known. Every reading of an article is learned from; of a held text the first one
+    with stances counts.
 
     Args:
         articles: At least two of them with stances.
         share: Of the articles that are held out.
         seed: Another one holds out others.
+        what: Names the files, for the message.
+
+    Raises:
+        InputError: Only one article has stances, or all that have some are nearly the same.
     """
+    family = families(articles)
     rows = [(i, str(quote.stance)) for i, one in enumerate(articles) for quote in judged_quotes(one)]
-    groups = [i for i, _ in rows]
+    groups = [family[i] for i, _ in rows]
+    if len(set(groups)) < 2:
+        raise InputError(
+            f"{what}: one article with stances, or several of (nearly) the same text, expected two or more: one to "
+            "learn from, one to measure by"
+        )
     folds = min(round(1 / share), len(set(groups)))
     folder = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
@@ -103,10 +114,13 @@ def split(articles: Sequence[AnnotatedArticle], share: float, seed: int) -> Spli
         parts = [{groups[k] for k in chosen} for _, chosen in _folds(folder, rows, groups, folds)]
     # The first fold of the share asked for: folds differ in size where articles do.
     held = min((part for part in parts if part), key=lambda part: abs(len(part) / len(set(groups)) - share))
-    return Split(
-        tuple(one for i, one in enumerate(articles) if i not in held),
-        tuple(one for i, one in enumerate(articles) if i in held),
-    )
+    held_out: dict[str, AnnotatedArticle] = {}
+    for one, number in zip(articles, family, strict=True):
+        before = held_out.get(one.article.text)
+        if number in held and (before is None or not judged_quotes(before)):
+            held_out[one.article.text] = one
+    learned = (one for one, number in zip(articles, family, strict=True) if number not in held)
+    return Split(tuple(learned), tuple(held_out.values()))
 
 
 def _folds(
