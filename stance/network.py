@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
+from torch.nn import functional
 
 from stance.encoder import BertEncoder, BertShape
 from stance.errors import ModelError
@@ -249,9 +250,10 @@ class StanceNetwork(nn.Module):
 def span_vectors(vectors: Tensor, spans: Tensor) -> Tensor:
     """Give first, last and mean vector of token spans `(spans, 2)`: `(spans, 3 * hidden)`."""
     first, last = spans[:, 0], spans[:, 1] - 1
-    # Means by running sums: one pass whatever the lengths; in float32, or long sums lose digits.
-    sums = torch.cat([vectors.new_zeros(1, vectors.shape[1], dtype=torch.float32), vectors.float().cumsum(0)])
-    mean = (sums[spans[:, 1]] - sums[first]) / (spans[:, 1] - first)[:, None]
+    lengths = spans[:, 1] - first
+    begins = lengths.cumsum(0) - lengths
+    tokens = torch.arange(int(lengths.sum()), device=spans.device) + (first - begins).repeat_interleave(lengths)
+    mean = functional.embedding_bag(tokens, vectors.float(), begins, mode="mean")  # float32: long sums lose digits
     return torch.cat([vectors[first], vectors[last], mean.to(vectors.dtype)], dim=-1)
 
 
