@@ -5,10 +5,10 @@ from itertools import islice
 
 import torch
 
+from stance.candidates import Candidate
 from stance.network import Decoding, StanceNetwork
 from stance.quotes import TokenQuote
 from stance.runtime import Reading
-from stance.speakers import Candidate
 from stance.targets import targets
 from stance.types import AttributedQuote, Claim, Stance
 

@@ -13,14 +13,14 @@ TITLES = frozenset(
     "senators attorney mr mrs ms miss mx dr sir dame lord lady baron baroness president minister secretary "
     "senator sen rep reps sens representative governor gov spokesman spokeswoman spokesperson professor prof "
     "chancellor mp cllr councillor pc sgt sergeant det detective inspector insp superintendent supt captain capt "
-    "colonel col lieutenant lt corporal cpl admiral judge congressman congresswoman chairman chairwoman chief "
-    "king queen prince princess pope cardinal rev reverend bishop archbishop imam rabbi sheriff mayor ambassador "
+    "colonel col lieutenant lt constable corporal cpl admiral judge congressman congresswoman chairman chairwoman "
+    "chief king queen prince princess pope cardinal rev reverend bishop archbishop imam rabbi sheriff mayor ambassador "
     "coach manager premier commissioner director candidate nominee activist lawyer analyst author actor actress "
     "striker leader ceo mep msp congressional del speaker".split()
 )
 # Titles only beside another title: "Foreign Minister", but "Foreign Ministry".
 _QUALIFIERS = frozenset(
-    "acting assistant chief city conservative culture defence defense dem democrat democratic deputy district "
+    "acting assistant chief city interim conservative culture defence defense dem democrat democratic deputy district "
     "education ex father finance first foreign former gen general health high home interior junior justice labour "
     "lib maj major officer planning police press prime republican senior shadow state then tory transport vice".split()
 )
@@ -28,7 +28,8 @@ _ARTICLES = frozenset(["the", "a", "an"])
 # Capitalised only because a sentence begins.
 _STARTERS = frozenset(
     "the a an this that these those there here it he she they we you i his her their our my your its but and or "
-    "so if when while as at in on for from with by to of after before since until although though because however "
+    "so if whether unless whereas when while as at in on for from with by to of after before since until although "
+    "though because however "
     "yet still also even only just now then today yesterday tomorrow last next one two three four five six seven "
     "eight nine ten some many most few several all both each every no not nor neither either another other others "
     "what who whom whose why how where which once again more less than such according asked speaking meanwhile "
@@ -39,6 +40,11 @@ _STARTERS = frozenset(
     "experts analysts sources supporters opponents lawyers prosecutors people residents reporters voters "
     "witnesses researchers scientists campaigners asked image photo read also subscribe sign share follow click".split()
 )
+# Never in a name; in headlines and links they have a capital in the middle, too.
+_VERBS = frozenset(
+    "are can could did do does had has have how if is should was were what when where whether why would".split()
+)
+_PARTISANS = frozenset("conservative democrat democratic independent labour liberal republican tory".split())
 _DAYS = frozenset(
     "monday tuesday wednesday thursday friday saturday sunday mon tue wed thu fri sat sun january february march "
     "april may june july august september october november december jan feb mar apr jun jul aug sept oct nov "
@@ -202,7 +208,7 @@ BODY_WORDS = frozenset(
     "street united city county state states board commission international network press tribune herald star "
     "trust hospital school church police service services airport campaign center centre airlines division bureau "
     "chamber parliament museum library senate minority majority secretary speaker lawyers society forum alliance "
-    "coalition administration government".split()
+    "coalition administration government academy action fund pac project".split()
 )
 # Initials ("J.K."), or a word with a capital; a plural possessive stays inside a name ("Farmers' Union").
 _WORD = (
@@ -276,8 +282,9 @@ def _named(text: str) -> list[Mention]:
     found: list[Mention] = []
     for match in _MENTION.finditer(text):
         words = [(m.start() + match.start(), m.end() + match.start()) for m in re.finditer(r"[^ \u00a0]+", match[0])]
-        if len(words) > _LONGEST_IN_CAPITALS and match[0].isupper():
-            continue  # a sentence in capitals
+        # A sentence in capitals, or a piece of one.
+        if match[0].isupper() and (len(words) > _LONGEST_IN_CAPITALS or _shouted(match[0])):
+            continue
         for part in _at_titles(text, words):
             span = _trim(text, part, lower)
             if span is None:
@@ -290,6 +297,11 @@ def _named(text: str) -> list[Mention]:
                 span = Span(last.span.start, span.end)
             found.append(Mention(" ".join(text[span.start : span.end].split()), span))
     return found
+
+
+def _shouted(words: str) -> bool:
+    """Whether words in capitals are a piece of a sentence: "THEY LIED" is no name."""
+    return len(words.split()) > 1 and any(_bare(word) in (PRONOUNS | _STARTERS) - _ARTICLES for word in words.split())
 
 
 def _is_headline(line: str) -> bool:
@@ -330,7 +342,7 @@ def _at_titles(text: str, words: list[tuple[int, int]]) -> Iterator[list[tuple[i
         if part and title:
             if any(_bare(text[slice(*w)]) not in _QUALIFIERS for w in part):
                 yield part
-            part = []
+            part = [word]
         elif re.search(r"['’]s$", text[slice(*word)]):
             yield [*part, word]
             part = []
@@ -357,10 +369,14 @@ def _trim(text: str, words: list[tuple[int, int]], lower: set[str]) -> Span | No
     while words:
         word = _bare(text[slice(*words[0])])
         sentence_start = _starts_sentence(text, words[0][0])
-        function = word in _STARTERS and (sentence_start or word in _ARTICLES)
+        function = word in _VERBS or (word in _STARTERS and (sentence_start or word in _ARTICLES))
+        if word in _PARTISANS and _first_name(text, words[1:]):  # "Republican Ann Lee"
+            words = words[1:]
+            break
         # "Human Rights Watch" may begin a sentence; "Critics Ann Lee and Tom Ray" are no name.
         body = len(words) > 2 and gender(text[slice(*words[1])]) is None and text[words[1][0]].isupper()
-        if not (word in _DAYS | PRONOUNS or function or (sentence_start and word in lower and not body)):
+        plain = sentence_start and word in lower and not body and not _first_name(text, words)
+        if not (word in _DAYS | PRONOUNS or function or plain):
             break
         words = words[1:]
         while words and text[words[0][0]].islower():
@@ -379,6 +395,11 @@ def _trim(text: str, words: list[tuple[int, int]], lower: set[str]) -> Span | No
     if possessive is not None:
         end = start + possessive.start()
     return Span(start, end) if end - start > 1 else None
+
+
+def _first_name(text: str, words: Sequence[tuple[int, int]]) -> bool:
+    """Whether words are a first name and a surname, though the text has the first in lower case too: "Bill Lee"."""
+    return len(words) == 2 and gender(text[slice(*words[0])]) is not None and text[words[1][0]].isupper()
 
 
 def _dated(text: str, words: Sequence[tuple[int, int]]) -> bool:

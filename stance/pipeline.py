@@ -9,13 +9,14 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from stance.boilerplate import boilerplate
+from stance.candidates import candidates
 from stance.claims import classify, decide, stance_probabilities
 from stance.errors import ModelError
 from stance.memory import give_back_memory
 from stance.network import StanceNetwork, load_network
 from stance.quotes import TokenQuote, locate, token_quotes
 from stance.runtime import Reading, pick_device, place, read, special_tokens
-from stance.speakers import attribute, candidates, person_roles
+from stance.speakers import attribute, person_roles
 from stance.types import Article, Claim, Quote, Span, Stance
 from stance.windows import Tokens, tokenize
 

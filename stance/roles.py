@@ -27,8 +27,17 @@ _STOP = frozenset(
     "that then also added asked is was are were has had".split()
 )
 _LESSER = frozenset("vice deputy assistant shadow".split())  # "the president" is not the vice president
+_PARTIES = frozenset("conservative democrat democratic green labour liberal libertarian republican ukip".split())
 _OWNER = re.compile(r"\w['’]s?\s")
-_SAME = {"gop": "republican", "tory": "conservative", "tories": "conservative", "ref": "referee"}
+_SAME = {
+    "gop": "republican",
+    "democrats": "democratic",
+    "democrat": "democratic",
+    "republicans": "republican",
+    "tory": "conservative",
+    "tories": "conservative",
+    "ref": "referee",
+}
 _TAIL = re.compile(r"\b(?:of|for|from|at|in|on|to|with|who|which|that)\b.*", re.DOTALL | re.IGNORECASE)
 # Within one sentence; but "Sen." ends none.
 _BEFORE = re.compile(r"(?:(?:(?:Sen|Rep|Gov|Gen|Prof|Dr|Lt|Col|Sgt|Capt|Rev|Del)\.|[\w’'&-]+) ){1,6}$")
@@ -88,8 +97,17 @@ def meant(phrase: str, known: Mapping[str, frozenset[str]]) -> list[str] | None:
     return [name for name, count in shared.items() if count == most]
 
 
+def another(phrase: str, role: frozenset[str]) -> bool:
+    """Whether a role word means somebody else than who has this role: the shadow chancellor is not the chancellor."""
+    words = role_words(phrase)
+    return bool(words) and words[-1] in role and not _agree(role, frozenset(words))
+
+
 def _agree(role: frozenset[str], words: frozenset[str]) -> bool:
     """Whether two roles of one head may be one: "the health minister" is not the finance minister."""
+    parties = [_PARTIES & some for some in (role, words)]
+    if all(parties) and not parties[0] & parties[1]:
+        return False
     return not _LESSER & (role ^ words) and (len(role & words) > 1 or len(words) == 1 or len(role) == 1)
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+from stance.candidates import Candidate
 from stance.network import StanceNetwork
 from stance.quotes import TokenQuote, TokenSpan
 from stance.runtime import Reading
-from stance.speakers import Candidate, rank
+from stance.speakers import rank
 
 
 def targets(

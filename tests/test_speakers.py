@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
+from stance.candidates import candidates, fullest
 from stance.names import mentions, name_words
 from stance.pipeline import Pipeline
-from stance.speakers import AUTHOR, candidates, fullest
+from stance.speakers import AUTHOR
 from stance.types import Claim, Span
 from training.annotations import AnnotatedArticle
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from stance.candidates import candidates
 from stance.network import load_network
 from stance.pipeline import Pipeline
 from stance.quotes import TokenQuote
-from stance.speakers import AUTHOR, candidates
+from stance.speakers import AUTHOR
 from stance.targets import hull, targets
 from stance.types import Article, Claim, Stance
 from training.annotations import AnnotatedArticle

@@ -8,13 +8,13 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from stance.candidates import candidates
 from stance.claims import REGION, region
 from stance.names import name_words
 from stance.network import BEGIN, INSIDE, OUTSIDE, ROLES
 from stance.pipeline import token_quote
 from stance.quotes import REACH, TokenQuote
 from stance.runtime import pad
-from stance.speakers import candidates
 from stance.targets import hull
 from stance.types import Span, Stance
 from stance.windows import Tokens, cut, tokenize

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
+from stance.candidates import Candidate, candidates
 from stance.claims import stance_probabilities
 from stance.errors import InputError
 from stance.network import Decoding, StanceNetwork
 from stance.pipeline import Pipeline
 from stance.quotes import TokenQuote, locate, token_quotes
 from stance.runtime import Reading
-from stance.speakers import Candidate, attribute, candidates, person_roles
+from stance.speakers import attribute, person_roles
 from stance.targets import targets
 from stance.types import Quote, Stance
 from training.annotations import AnnotatedArticle, GoldQuote
