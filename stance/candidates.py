@@ -13,12 +13,16 @@ from stance.names import BODY_WORDS, PLACES, PRONOUNS, TITLES, Mention, gender, 
 from stance.types import Span
 
 RELATIVE = frozenset("who which whose whom that".split())
-_TITLE_WORD = (
-    r"(?:Mr|Mrs|Ms|Dr|Sir|Lord|Lady|Dame|Baroness|Judge|Justice|Professor|Sen|Rep|Gov|Senators?|Representatives?|Cllr"
-    r"|President)"
-)
+# Between two speakers: "Ann Lee and | House Speaker | Tom Ray".
+_JOINED = re.compile(r"\s*(?:,|,?\s+and|&)\s+(?:[A-Z][\w.-]*\s+)*")
 _PREPOSITION = re.compile(
     r"\b(?:of|for|from|by|to|in|at|on|with|about|against|within|among|behind|near|including|like|such)\b", re.IGNORECASE
+)
+# What somebody has written is what he says.
+_WORK_BY = re.compile(
+    r".*\b(?:article|book|claims?|column|e-?mail|essay|letter|memo|paper|post|report|statement|study|tweet)s?"
+    r"(?: published| released| written)? (?:by|from) ",
+    re.DOTALL | re.IGNORECASE,
 )
 _LEADING = re.compile(r"(?:at least|by|from|in|to|of|at|on|with|the|a|an|his|her|their|its|our|my)\s+", re.IGNORECASE)
 _CLAUSE = re.compile(r"\s*(?:[,;(—–]|\s(?:who|which|that|whose|whom)\s).*", re.DOTALL)
@@ -27,16 +31,21 @@ _AFTER_NAME = re.compile(
     r"\s+(?:who|which|whose|and|or|of|in|at|for|from|on|with|to|a|an|the|as|also|himself|herself|is|was|has"
     r"|news agency|newspaper|magazine|website|news website)\b"
 )
-# "The Republican" is somebody whom the article names elsewhere.
-_MEMBER = re.compile(r"th(?:e|is|at)\s+(?:republican|democrat|conservative|independent|tory|liberal)", re.IGNORECASE)
+# "The Republican", "the Arden MP" is somebody whom the article names elsewhere.
+_MEMBER = re.compile(
+    r"th(?:e|is|at)\s+(?:[\w.’'-]+\s+){0,4}(?:republican|democrat|conservative|independent|tory|liberal|M[ES]?P)",
+    re.IGNORECASE,
+)
 _PARTISAN = re.compile(r"(?:Republican|Democrat|Conservative|Independent|Tory|Liberal|Lib Dem)s?")
+_OFFICE = re.compile(rf"(?:\s+(?:{'|'.join(sorted(TITLES))})\.?)+\s+[A-Z]", re.IGNORECASE)
 # Titles that are surnames too: "Charlie King".
 _TITLE_SURNAMES = frozenset("king bishop pope prince baron".split())
 # "the Lee campaign and the | party", "Lee | and his aides"
 _ALSO = re.compile(r"\sand\s+(?:the\s+)?$")
 _AND_OTHERS = re.compile(r"\s+and\s+(?:(?:his|her|its|their|the|an?|some|several|many|two|three|other)\s+)?[a-z]")
 # What is left of a source that was cut badly.
-_EMPTY = PRONOUNS | RELATIVE | frozenset("a an the at least as if when while but and or so let mr mrs ms dr".split())
+_EMPTY = PRONOUNS | RELATIVE | frozenset("a an the at least as if when while but and or so let".split())
+_EMPTY |= frozenset("mr mrs ms dr sir lord lady dame sen rep gov prof rev".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +138,11 @@ def _heads(text: str, span: Span, inside: Sequence[Mention]) -> list[Mention]:
     start = lead.end() if lead else span.start
     heads: list[Mention] = []
     modifier: Mention | None = None
+    plain = ""
     for mention in inside:
-        before = text[start : mention.span.start].rpartition(",")[2]
+        # Prepositions count where no name has them: "Arden Society for Birds chairman Tom Ray".
+        before = (plain + text[start : mention.span.start]).rpartition(",")[2]
+        plain, start = plain + text[start : mention.span.start], mention.span.end
         after = text[mention.span.end : span.end]
         land = "." in mention.name and after.startswith(".")  # "U.S. senator", "U.S. Steel"
         after = after[1:] if land else after
@@ -138,8 +150,9 @@ def _heads(text: str, span: Span, inside: Sequence[Mention]) -> list[Mention]:
             (land and re.match(r"\s+\w", after))
             or re.match(r"['’]s?\s+\w|-\w", after)
             or (re.match(r"\s+[a-z]", after) and not _AFTER_NAME.match(after))
+            or _OFFICE.match(after)
         )
-        if not modifies and not _PREPOSITION.search(before):
+        if not modifies and not _PREPOSITION.search(_WORK_BY.sub("", before)):
             heads.append(mention)
         elif modifies and not heads:
             modifier = mention
@@ -156,7 +169,7 @@ def _heads(text: str, span: Span, inside: Sequence[Mention]) -> list[Mention]:
     joint = [chosen[0]]
     for head in chosen[1:]:
         between = text[joint[-1].span.end : head.span.start]
-        if not re.fullmatch(rf"\s*(?:,|,?\s+and|&)\s+(?:{_TITLE_WORD}\.?\s+)*", between):
+        if not _JOINED.fullmatch(between):
             break
         joint.append(head)
     # A comma alone may begin an apposition; only "and" makes several speakers.

@@ -23,6 +23,8 @@ _FINAL = ".!?…,"
 _LONGEST_GAP_WORDS = 20
 _NAME = r"[^\W\d_a-z][\w.'’-]*(?: [^\W\d_a-z][\w.'’-]*){0,4}?"
 _SIGNATURE = re.compile(rf"[.!?…]?(?:[\"”’'»]\s{{0,3}}|\s*[\r\n]\s*)[—–―]\s*({_NAME})(?=\s*[(,.\r\n]|\s*$)")
+_CUT_SHORT = frozenset("a an the mr mrs ms dr sir lord lady dame sen rep gov prof".split())
+_SOME_WORDS = re.compile(r"\.?\s+(?:[\w’'.-]+\s+){1,5}")
 _SENTENCE_END = re.compile(r"[.!?][”’\"']?\s+\S")
 # A paragraph that opens with a mark although the one before did not close: the same speech goes on.
 _GOES_ON = re.compile(r"[.!?…]?\s*[\r\n]\s*[“\"‘'«„]")
@@ -60,9 +62,18 @@ def token_quotes(reading: Reading, network: StanceNetwork, text: str) -> list[To
     linked = [cue for _, cue in parts]
     sources = _link_sources(reading, network, first, linked, spans["source"])
     return [
-        TokenQuote(tuple(part), cue, source, probability)
+        TokenQuote(tuple(part), cue, _completed(source, cue, reading.tokens, text), probability)
         for (part, cue), (source, probability) in zip(parts, sources, strict=True)
     ]
+
+
+def _completed(source: TokenSpan | None, cue: TokenSpan | None, tokens: Tokens, text: str) -> TokenSpan | None:
+    """Grow a source that is a mere article or title up to its cue: "the | minister | said"."""
+    if source is None or cue is None or cue[0] <= source[1]:
+        return source
+    end = tokens.ends[source[1] - 1]
+    cut_short = text[tokens.starts[source[0]] : end].lower() in _CUT_SHORT
+    return (source[0], cue[0]) if cut_short and _SOME_WORDS.fullmatch(text[end : tokens.starts[cue[0]]]) else source
 
 
 def _join(

@@ -36,6 +36,7 @@ _SAME = {
     "republicans": "republican",
     "tory": "conservative",
     "tories": "conservative",
+    "pm": "prime minister",
     "ref": "referee",
 }
 _TAIL = re.compile(r"\b(?:of|for|from|at|in|on|to|with|who|which|that)\b.*", re.DOTALL | re.IGNORECASE)
@@ -113,4 +114,4 @@ def _agree(role: frozenset[str], words: frozenset[str]) -> bool:
 
 def _words(phrase: str) -> list[str]:
     found = (re.sub(r"['’]s?$", "", word) for word in re.findall(r"[\w’'-]+", phrase.lower()))
-    return [_SAME.get(word, word) for word in found]
+    return [word for one in found for word in _SAME.get(one, one).split()]

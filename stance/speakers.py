@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from stance.candidates import RELATIVE, Candidate, bodily
-from stance.names import BODY_WORDS, PLACES, gender, name_words
+from stance.names import BODY_WORDS, PLACES, PRONOUNS, gender, name_words
 from stance.network import StanceNetwork
 from stance.quotes import TokenQuote, TokenSpan
 from stance.roles import another, meant, roles
@@ -47,7 +47,9 @@ _INDEFINITE = re.compile(
 _OWNED = re.compile(r"(?:by\s+)?(?:his|her|its|their|my|our)\s", re.IGNORECASE)
 _DEFINITE = re.compile(r"(?:(?:by|from|in|to|of|at|on|with)\s+)?(?:the|this|that)\s", re.IGNORECASE)
 _OF_PEOPLE = frozenset(["who", "whom"])
-_SOME = frozenset("one another some others".split())
+_SOME = frozenset("one another".split())
+_MANY = frozenset("many some most few several others".split())
+_PLURAL = frozenset("they them their theirs themselves".split())
 # What says something without being anybody: it speaks for itself.
 _THING = re.compile(
     r"(?:.*\s)?(?:ads?|clip|commercial|documentary|document|film|movie|poll|story|survey|video)", re.DOTALL
@@ -128,7 +130,9 @@ def _resolve(
         if fitting and fitting[0][1] < _SURE_OF_NAMESAKE and any(_differ(fitting[0][0], n) for n, _ in fitting):
             return own.short, 1.0
         return fitting[0] if fitting and fitting[0][1] > 0.5 else (own.name, 1.0)
-    if words.lower() in _SOME:
+    if words.lower() in _MANY:
+        return words.lower(), 1.0
+    if own is None and words.lower() not in PRONOUNS - _SOME:  # "one", or a piece of a source: "the"
         return None, 1.0
     if _INDEFINITE.match(words) or (own is not None and _THING.fullmatch(own.name)):  # "a source" stands for itself
         return (None if own is None else own.name), 1.0
@@ -140,6 +144,7 @@ def _resolve(
         # "The Lee campaign" is not Lee, and "he" no company.
         if not (c.named and inside & set(name_words(c.name)))
         and (not personal or _may_be(words.lower(), c))
+        and (words.lower() not in _PLURAL or gender(c.name) is None or " and " in c.name)
         and not another(words, known.get(c.name, frozenset()))
     ]
     called = meant(words, known) if _DEFINITE.match(words) else None

@@ -52,6 +52,14 @@ MENTIONS = {
         "Human Rights Monitor left. All human rights matter. Critics Ann Lee and Tom Ray left; the critics stay.",
         ["Human Rights Monitor", "Ann Lee", "Tom Ray"],
     ),
+    "a first name that is a word, too": ("Bill Lowe calls it a bill that nobody pays.", ["Bill Lowe"]),
+    "a title of two words after a place": (
+        "They met New Arden Attorney General Eric Stone.",
+        ["New Arden", "Eric Stone"],
+    ),
+    "question words and verbs": ("Whether Lowe stays is open. They read: Did Lowe go?", ["Lowe", "Lowe"]),
+    "a party before a name": ("Republican Ann Lowe met the Republican Party.", ["Ann Lowe", "Republican Party"]),
+    "a sentence in capitals": ("THEY LIED TO US. The EAST ARDEN UNION met.", ["EAST ARDEN UNION"]),
     "titles alone name nobody": ("They met the Planning Minister and the Vice President.", []),
 }
 

@@ -11,7 +11,7 @@ from stance.marks import quoted_spans
 from stance.network import ROLES, Decoding
 from stance.quotes import TokenQuote, kind, locate, tag_spans, word_starts
 from stance.runtime import Reading
-from stance.types import Kind, Span
+from stance.types import Claim, Kind, Span
 from stance.windows import tokenize
 from training.annotations import parse_marked
 
@@ -255,6 +255,17 @@ def _located(marked: str, tokenizer: Tokenizer) -> tuple[str, list[str]]:
 )
 def test_locate_makes_marks_and_final_punctuation_whole(marked: str, grown: str, tokenizer: Tokenizer) -> None:
     assert _located(marked, tokenizer)[1] == [grown]
+
+
+def test_a_source_is_more_than_its_article(claims_of: Callable[[str], list[Claim]]) -> None:
+    text = (
+        "Republican nominee Ann Lowe met the Democratic nominee.\n\n“Nobody will pay a cent more,” the Democratic "
+        "nominee said."
+    )
+    [claim] = claims_of(text)
+    quote = claim.attributed.quote
+    assert quote.source is not None
+    assert text[slice(*quote.source)] == "the Democratic nominee"
 
 
 def test_locate_gives_spans_of_the_text_and_the_kind(tokenizer: Tokenizer) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from stance.names import mentions
-from stance.roles import meant, role_words, roles
+from stance.roles import another, meant, role_words, roles
 
 TEXT = (
     "Harbour union leader Petra Lindqvist met Omar Haddad, the finance minister, on Monday. Deputy Mayor Ines Roca "
@@ -52,6 +52,25 @@ def test_a_role_word_means_who_was_called_so(phrase: str, names: list[str] | Non
 def test_of_two_of_one_role_both_may_be_meant() -> None:
     text = "Senator Petra Lindqvist met Senator Omar Haddad."
     assert meant("the senator", _known(text)) == ["Petra Lindqvist", "Omar Haddad"]
+
+
+@pytest.mark.parametrize(
+    ("phrase", "name", "other"),
+    [
+        ("the finance minister", "Omar Haddad", False),
+        ("the health minister", "Omar Haddad", True),
+        ("the mayor", "Ines Roca", True),
+        ("the referee", "Omar Haddad", False),  # nothing is known of that
+    ],
+)
+def test_a_role_that_differs_means_another(phrase: str, name: str, other: bool) -> None:
+    assert another(phrase, _known(TEXT)[name]) is other
+
+
+def test_parties_tell_nominees_apart() -> None:
+    known = _known("Republican nominee Petra Lindqvist met the Democratic nominee.")
+    assert meant("the Democratic nominee", known) == []
+    assert meant("the nominee", known) == ["Petra Lindqvist"]
 
 
 @pytest.mark.parametrize("phrase", ["the Tory leader", "the Conservative leader"])

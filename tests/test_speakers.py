@@ -89,6 +89,23 @@ CASES = {
         "“We were careful, and we tested every load of water.”\n\nThe mill closed in May.",
         {"We were careful": "Omar Haddad"},
     ),
+    "a relative pronoun": (
+        "The plan was backed by Omar Haddad, who said the mill had paid nothing.",
+        {"the mill had paid": "Omar Haddad"},
+    ),
+    "they are not one person": (
+        "Omar Haddad met two unions on Friday.\n\n“We got nothing from this,” they said afterwards.",
+        {"We got nothing": None},
+    ),
+    "many": ("The council met for an hour. Many said the lake was lost.", {"the lake was lost": "many"}),
+    "two of one surname": (
+        "Anna Berg and Otto Berg own the mill.\n\nBerg said the smell was gone.",
+        {"the smell was gone": "Berg"},
+    ),
+    "the shadow chancellor is not the chancellor": (
+        "Gordon Pell, the chancellor, met Oliver Stone.\n\n“The plan is a fraud,” the shadow chancellor said.",
+        {"The plan is a fraud": "Oliver Stone"},
+    ),
     "the article's own first person": (
         "I believe the mill should have been closed ten years ago.",
         {"should have been closed": AUTHOR},
@@ -188,13 +205,45 @@ def test_candidates_are_the_names_and_the_sources_that_are_no_pronouns() -> None
         ("the Republican", "Republican", False),
         ("The Planning Minister", "Planning Minister", False),
         ("Tait's lawyer", "Tait's lawyer", False),
+        ("the Arden Republican", "Arden Republican", False),
+        ("the Labour MP", "Labour MP", False),
+        ("the ranking Republican, Tom Ray of Arden", "Tom Ray", True),
+        ("Former New Arden Gov. Tom Ray", "Tom Ray", True),
+        ("Arden Society for Birds chairman Tom Ray", "Tom Ray", True),
+        ("a close friend of former Arden boss Tom Ray", "close friend of former Arden boss Tom Ray", False),
+        ("a new report by the Arden Trust", "Arden Trust", True),
+        ("The former mayor and U.S. senator", "former mayor and U.S. senator", False),
+        ("the Tait campaign and NLA", "Tait campaign and NLA", False),
+        ("Tait and his aides", "Tait and his aides", True),
         ("Ann Lee and Tom Ray", "Ann Lee and Tom Ray", True),
+        ("Ann Lee and House Speaker Tom Ray", "Ann Lee and Tom Ray", True),
+        ("Lord Justice Rowe and Mr Justice Pell", "Rowe and Pell", True),
+        ("at least four pilots", "four pilots", False),
     ],
 )
 def test_a_candidate_is_named_by_its_head(source: str, name: str, named: bool) -> None:
     text = f"They asked {source} twice."
     found = {text[slice(*c.span)]: c for c in candidates(text, [_span(text, source)])}
     assert (found[source].name, found[source].named) == (name, named)
+
+
+@pytest.mark.parametrize("source", ["who", "as", "whose leaders", "Mr", "at least"])
+def test_a_piece_of_a_source_is_no_candidate(source: str) -> None:
+    text = f"they asked {source} twice."
+    assert candidates(text, [_span(text, source)]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        pytest.param("Michelle Roe sang. Mr Roe left and Mr Roe wept, and Roe slept.", "Roe", id="his title"),
+        pytest.param("Michelle Roe sang. Mrs Roe left and Roe slept.", "Michelle Roe", id="her title"),
+        pytest.param("Michelle Roe sang and Roe slept.", "Michelle Roe", id="no title"),
+        pytest.param("Michelle Roe and Peter Roe sang. Mr Roe left, and Roe slept.", "Peter Roe", id="two"),
+    ],
+)
+def test_titles_tell_namesakes_apart(text: str, name: str) -> None:
+    assert [c.name for c in candidates(text, []) if text[slice(*c.span)] == "Roe"][-1] == name
 
 
 def test_a_source_that_is_a_name_is_one_candidate() -> None:
