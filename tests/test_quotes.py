@@ -259,8 +259,8 @@ def test_locate_makes_marks_and_final_punctuation_whole(marked: str, grown: str,
 
 def test_a_source_is_more_than_its_article(claims_of: Callable[[str], list[Claim]]) -> None:
     text = (
-        "Republican nominee Ann Lowe met the Democratic nominee.\n\n“Nobody will pay a cent more,” the Democratic "
-        "nominee said."
+        "Republican nominee Ann Lowe met the Democratic nominee in Arden.\n\n"
+        "“Nobody will pay a cent more,” the Democratic nominee said."
     )
     [claim] = claims_of(text)
     quote = claim.attributed.quote
