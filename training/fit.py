@@ -40,13 +40,13 @@ from training.retrain import (
     is_bare,
     judged_quotes,
     read_new,
-    refitted,
     refuse_leaks,
     replayed,
     split,
     stance_loss,
 )
 from training.settings import SHIPPED, FitConfig
+from training.tune import recalibrated
 
 # How often a variant exchanges each kind of names; titles and genders less, for their agreement is only approximate.
 _EXCHANGED = {"people": 0.8, "countries": 0.6, "parties": 0.6, "titles": 0.3, "genders": 0.3}
@@ -166,12 +166,15 @@ def fit(config: FitConfig, folder: Path, *, device: str = "auto", resume: bool =
     network, tokenizer = start(config)
     parts = _parts(config)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    decoding = network.config.decoding
+    if parts is not None and config.new is not None and config.new.refit and base_folder(config) is not None:
+        # Before training: afterwards they are too well known to tell.
+        decoding = recalibrated(Pipeline(network.eval(), tokenizer), parts.learned)
     job = (_head_job if config.scope == "heads" else _whole_job)(config, network, tokenizer, parts)
     checkpoints = folder.with_name(folder.name + ".checkpoints")
     with _writing(folder, checkpoints):
-        if (
-            "tensorboard" in config.report_to
-        ):  # the library's own way to name the place; else it goes with the checkpoints
+        # The library's own way to name the place; else it goes with the checkpoints.
+        if "tensorboard" in config.report_to:
             os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder.with_name(folder.name + ".log"))
         trainer = _trainer(config, job, checkpoints, device)
         first = trainer.is_world_process_zero()
@@ -181,9 +184,7 @@ def fit(config: FitConfig, folder: Path, *, device: str = "auto", resume: bool =
         network = network.cpu().eval()
         if config.keep:
             network.load_state_dict(averaged(before, network.state_dict(), config.keep))
-        if parts is not None and config.new is not None and config.new.refit:
-            decoding = refitted(Pipeline(network, tokenizer), parts, _others(config, parts))
-            network.config = network.config.model_copy(update={"decoding": decoding})
+        network.config = network.config.model_copy(update={"decoding": decoding})
         if first:
             _write(config, network, tokenizer, parts, folder)
             shutil.rmtree(checkpoints, ignore_errors=True)  # a finished run is no checkpoint of the next one
@@ -311,21 +312,6 @@ def _mixed(config: FitConfig, parts: Split) -> _Learned:
     count = sum(len(judged_quotes(annotated)) for annotated in parts.learned)
     old = replayed(config.data, new.old * count, config.seed)
     return fresh * new.repeat + [(annotated, source.complete and not is_bare(annotated)) for annotated, source in old]
-
-
-def _others(config: FitConfig, parts: Split) -> list[AnnotatedArticle]:
-    """Give old articles that this run does not learn from, with as many quotes as are held or all that there are."""
-    old = config.new.old if config.new else 0.0
-    counts = [sum(len(judged_quotes(annotated)) for annotated in some) for some in (parts.learned, parts.held)]
-    learned = len(replayed(config.data, old * counts[0], config.seed))
-    more = replayed(config.data, float("inf"), config.seed)[learned:]
-    chosen, count = [], 0
-    for annotated, _ in more:
-        if count >= counts[1]:
-            break
-        chosen.append(annotated)
-        count += len(judged_quotes(annotated))
-    return chosen
 
 
 def _whole_job(config: FitConfig, network: StanceNetwork, tokenizer: Tokenizer, parts: Split | None) -> Job:

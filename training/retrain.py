@@ -19,18 +19,16 @@ from torch.utils.data import Dataset
 
 from stance.claims import region
 from stance.errors import InputError
-from stance.network import Decoding, StanceHead
+from stance.network import StanceHead
 from stance.pipeline import Pipeline
 from stance.types import Stance
 from training.annotations import AnnotatedArticle, GoldQuote, read_annotated
 from training.duplicates import Leak, families, leaks
 from training.features import gold_token_quote, soft_label
 from training.settings import NewData, Source
-from training.tune import tune_stances
 
 _SHOWN = 3
 _LEAST_QUOTES = len(Stance)
-_LEAST_REFIT = 20  # held quotes with a stance
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,23 +174,6 @@ def replayed(sources: Sequence[Source], quotes: float, seed: int) -> list[tuple[
         chosen.append((annotated, source))
         count += len(judged_quotes(annotated))
     return chosen
-
-
-def refitted(pipeline: Pipeline, parts: Split, old: Sequence[AnnotatedArticle]) -> Decoding:
-    """Choose temperature, bias and label weights of the stances anew; those there are where there is too little.
-
-    New publishers have other shares of the labels. Old quotes weigh as much as the new ones, or the constants would be
-    good for the new ones alone.
-
-    Args:
-        pipeline: The trained model.
-        parts: The new articles; the held ones choose.
-        old: Old articles, as many quotes as are held.
-    """
-    if sum(len(judged_quotes(one)) for one in parts.held) < _LEAST_REFIT:
-        return pipeline.network.config.decoding
-    sets = [("held", parts.held), ("old", tuple(old))]
-    return tune_stances(pipeline, [(name, some) for name, some in sets if any(map(judged_quotes, some))])
 
 
 class QuoteVectors(Dataset[dict[str, Tensor]]):

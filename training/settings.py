@@ -35,8 +35,8 @@ class NewData(BaseModel):
         complete: As for a source. Bare quotes never teach where quotes are.
         old: Quotes of `data` for each new one; articles are drawn until there are so many. What a model learned
             once it forgets where it never sees it again.
-        refit: Whether temperature, bias and label weights of the stances are chosen anew, on the held articles and as
-            many old quotes; only from 20 held quotes on.
+        refit: Whether temperature and bias of the stances move towards what the new quotes ask for, as the base judges
+            them; the more quotes, the further.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

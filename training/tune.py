@@ -33,6 +33,11 @@ _LINK_THRESHOLDS = (0.0, 0.4, 0.5, 0.6, 0.7)
 _TARGET_THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
 _STANCE_WEIGHTS = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
 
+_NEUTRAL: dict[str, Any] = {"temperature": 1.0, "stance_bias": (0.0, 0.0, 0.0, 0.0)}
+# Swept: 5, 20, 60, on 45 British training articles with a base that has seen none (three draws of 200 quotes):
+# accuracy 0.647, 0.647, 0.645 (without 0.640), calibration error 0.072, 0.068, 0.073 (0.074).
+_PULL = 20.0
+
 
 @dataclass(frozen=True, slots=True)
 class DevSet:
@@ -70,15 +75,28 @@ def tune(pipeline: Pipeline, sets: Sequence[tuple[str, Sequence[AnnotatedArticle
     return decoding, log
 
 
-def tune_stances(pipeline: Pipeline, sets: Sequence[tuple[str, Sequence[AnnotatedArticle]]]) -> Decoding:
-    """Choose temperature and bias of the stances and the labels' weights alone; every set weighs the same.
+def recalibrated(pipeline: Pipeline, articles: Sequence[AnnotatedArticle]) -> Decoding:
+    """Move temperature and bias of the stances towards what new articles ask for, as far as their number warrants.
+
+    Another publisher has other shares of the labels. The constants there are count as much as `_PULL` quotes would.
 
     Args:
-        pipeline: The model.
-        sets: Names and annotated articles; each has a judged quote.
+        pipeline: A model that has not learned from the articles.
+        articles: With a judged quote.
     """
-    dev = [DevSet(name, tuple(a), tuple(pipeline.read(one.article for one in a))) for name, a in sets]
-    return _tune_stances(pipeline.network, dev, [])
+    network = pipeline.network
+    plain = network.config.decoding
+    new = DevSet("new", tuple(articles), tuple(pipeline.read(one.article for one in articles)))
+    logits, gold = _judged(_with(network, plain.model_copy(update=_NEUTRAL)), new)
+    _with(network, plain)
+    start = np.append(np.log(plain.temperature), plain.stance_bias[:-1])
+
+    def loss(x: np.ndarray) -> float:
+        return len(gold) * _calibration_loss(x, [np.log(logits)], [gold]) + _PULL * float(((x - start) ** 2).sum())
+
+    best = minimize(loss, start, method="Nelder-Mead", options={"maxiter": 2000}).x
+    bias = tuple(np.append(best[1:], 0.0).round(3).tolist())
+    return plain.model_copy(update={"temperature": round(float(np.exp(best[0])), 3), "stance_bias": bias})
 
 
 def _with(network: StanceNetwork, decoding: Decoding) -> StanceNetwork:
@@ -183,7 +201,7 @@ def _targets(network: StanceNetwork, one: DevSet, articles: Sequence[_Placed]) -
 
 
 def _tune_stances(network: StanceNetwork, dev: Sequence[DevSet], log: list[str]) -> Decoding:
-    plain = network.config.decoding.model_copy(update={"temperature": 1.0, "stance_bias": (0.0, 0.0, 0.0, 0.0)})
+    plain = network.config.decoding.model_copy(update=_NEUTRAL)
     sets = [_judged(_with(network, plain), one) for one in dev]
     logits = [np.log(p) for p, _ in sets]
     temperature, bias = _calibration(logits, [g for _, g in sets])
@@ -218,11 +236,16 @@ def _calibration(logits: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -> 
     """Temperature and bias of least loss; every set weighs the same, the last label's bias is 0."""
 
     def loss(x: np.ndarray) -> float:
-        scaled = [a / np.exp(x[0]) + np.append(x[1:], 0.0) for a in logits]
-        return float(np.mean([_loss(a, g) for a, g in zip(scaled, labels, strict=True)]))
+        return _calibration_loss(x, logits, labels)
 
     best = minimize(loss, np.zeros(logits[0].shape[1]), method="Nelder-Mead", options={"maxiter": 2000}).x
     return float(np.exp(best[0])), np.append(best[1:], 0.0)
+
+
+def _calibration_loss(x: np.ndarray, logits: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -> float:
+    """Mean loss over sets with the logarithm of the temperature and the biases but the last, which is 0."""
+    scaled = [a / np.exp(x[0]) + np.append(x[1:], 0.0) for a in logits]
+    return float(np.mean([_loss(a, g) for a, g in zip(scaled, labels, strict=True)]))
 
 
 _Decoded = tuple[AnnotatedArticle, Reading, list[TokenQuote], list[Quote]]
