@@ -249,6 +249,10 @@ def _located(marked: str, tokenizer: Tokenizer) -> tuple[str, list[str]]:
         pytest.param(
             "“{c1:Shame” was all he said}, she wrote.", "“Shame” was all he said", id="opening mark where it goes on"
         ),
+        pytest.param(
+            "“{c1:They lied to} the miners,” he said.", "They lied to the miners,", id="the last words missing"
+        ),
+        pytest.param("“{c1:They lied}. They left,” he said.", "They lied", id="not a sentence more"),
         pytest.param("It will rain, {c1:she hopes}, in May.", "she hopes", id="no marks, no growth"),
         pytest.param("“We {c1:are ready},” she said.", "are ready", id="not from the opening mark: stays"),
     ],
