@@ -37,7 +37,11 @@ _MEMBER = re.compile(
     re.IGNORECASE,
 )
 _PARTISAN = re.compile(r"(?:Republican|Democrat|Conservative|Independent|Tory|Liberal|Lib Dem)s?")
-_OFFICE = re.compile(rf"(?:\s+(?:{'|'.join(sorted(TITLES))})\.?)+\s+[A-Z]", re.IGNORECASE)
+# After a body and before a name: "Arden | Secretary of State | Tom Ray".
+_TITLE = rf"(?i:{'|'.join(sorted(TITLES))})\.?"
+_OF = r"\s+of(?:\s+the)?(?:\s+(?!the\b)[\w-]+){1,3}?"
+_OFFICE = re.compile(rf"(?:\s+{_TITLE})+(?:{_OF})?\s+[A-Z]")
+_OFFICE_OF = re.compile(rf"\b{_TITLE}{_OF}\s+$")
 # Titles that are surnames too: "Charlie King".
 _TITLE_SURNAMES = frozenset("king bishop pope prince baron".split())
 # "the Lee campaign and the | party", "Lee | and his aides"
@@ -152,7 +156,7 @@ def _heads(text: str, span: Span, inside: Sequence[Mention]) -> list[Mention]:
             or (re.match(r"\s+[a-z]", after) and not _AFTER_NAME.match(after))
             or _OFFICE.match(after)
         )
-        if not modifies and not _PREPOSITION.search(_WORK_BY.sub("", before)):
+        if not modifies and not _PREPOSITION.search(_OFFICE_OF.sub("", _WORK_BY.sub("", before))):
             heads.append(mention)
         elif modifies and not heads:
             modifier = mention
