@@ -34,8 +34,8 @@ _SURE_OF_ITSELF = 0.2
 # For "the Indiana governor" where the article has called nobody a governor: 0.9 takes eight wrong names from 6,600
 # quotes of five sets, and three right ones; 0.95 takes as many right ones as wrong ones.
 _SURE_OF_UNKNOWN = 0.9
-# For "Clinton" where two have that name: else the surname stands alone. Swept on the same sets: at 0.75 one wrong name fewer
-# than at 0.6 for each five that lose their first name; 0.9 loses more first names and avoids no other wrong one.
+# For "Clinton" where two have that name: else the surname stands alone. Swept on the same sets: at 0.75 one wrong name
+# fewer than at 0.6 for each five that lose their first name; 0.9 loses more of these and avoids no other wrong name.
 _SURE_OF_NAMESAKE = 0.75
 # For "her counterpart", who is seldom she; not swept.
 _SURE_OF_OWNED = 0.95
