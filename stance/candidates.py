@@ -13,6 +13,7 @@ from stance.names import BODY_WORDS, PLACES, PRONOUNS, TITLES, Mention, gender, 
 from stance.types import Span
 
 RELATIVE = frozenset("who which whose whom that".split())
+_LONGEST_SOURCE = 400  # characters of a source that are looked at; text without end must not make the search quadratic
 # Between two speakers: "Ann Lee and | House Speaker | Tom Ray".
 _JOINED = re.compile(r"\s*(?:,|,?\s+and|&)\s+(?:[A-Z][\w.-]*\s+)*")
 _PREPOSITION = re.compile(
@@ -20,9 +21,9 @@ _PREPOSITION = re.compile(
 )
 # What somebody has written is what he says.
 _WORK_BY = re.compile(
-    r".*\b(?:article|book|claims?|column|e-?mail|essay|letter|memo|paper|post|report|statement|study|tweet)s?"
+    r"\b(?:article|book|claims?|column|e-?mail|essay|letter|memo|paper|post|report|statement|study|tweet)s?"
     r"(?: published| released| written)? (?:by|from) ",
-    re.DOTALL | re.IGNORECASE,
+    re.IGNORECASE,
 )
 _LEADING = re.compile(r"(?:at least|by|from|in|to|of|at|on|with|the|a|an|his|her|their|its|our|my)\s+", re.IGNORECASE)
 _CLAUSE = re.compile(r"\s*(?:[,;(—–]|\s(?:who|which|that|whose|whom)\s).*", re.DOTALL)
@@ -138,6 +139,8 @@ def _others(after: str) -> str:
 
 def _heads(text: str, span: Span, inside: Sequence[Mention]) -> list[Mention]:
     """Find whom a source is about: "his lawyer, Tom Adeyo", but not "Adeyo's lawyer" or "Adeyo supporters"."""
+    span = Span(span.start, min(span.end, span.start + _LONGEST_SOURCE))
+    inside = [mention for mention in inside if mention.span.end <= span.end]
     lead = _LEADING.match(text, span.start, span.end)
     start = lead.end() if lead else span.start
     heads: list[Mention] = []
@@ -147,16 +150,9 @@ def _heads(text: str, span: Span, inside: Sequence[Mention]) -> list[Mention]:
         # Prepositions count where no name has them: "Arden Society for Birds chairman Tom Ray".
         before = (plain + text[start : mention.span.start]).rpartition(",")[2]
         plain, start = plain + text[start : mention.span.start], mention.span.end
-        after = text[mention.span.end : span.end]
-        land = "." in mention.name and after.startswith(".")  # "U.S. senator", "U.S. Steel"
-        after = after[1:] if land else after
-        modifies = (
-            (land and re.match(r"\s+\w", after))
-            or re.match(r"['’]s?\s+\w|-\w", after)
-            or (re.match(r"\s+[a-z]", after) and not _AFTER_NAME.match(after))
-            or _OFFICE.match(after)
-        )
-        if not modifies and not _PREPOSITION.search(_OFFICE_OF.sub("", _WORK_BY.sub("", before))):
+        before = before[max((work.end() for work in _WORK_BY.finditer(before)), default=0) :]
+        modifies = _modifies(mention.name, text[mention.span.end : span.end])
+        if not modifies and not _PREPOSITION.search(_OFFICE_OF.sub("", before)):
             heads.append(mention)
         elif modifies and not heads:
             modifier = mention
@@ -179,6 +175,16 @@ def _heads(text: str, span: Span, inside: Sequence[Mention]) -> list[Mention]:
     # A comma alone may begin an apposition; only "and" makes several speakers.
     together = " and " in text[joint[0].span.end : joint[-1].span.start]
     return joint if together else joint[:1]
+
+
+def _modifies(name: str, after: str) -> bool:
+    """Whether a name belongs to what stands after it: "Adeyo's lawyer", "U.S. senator", "Arden Mayor Tom Ray"."""
+    if "." in name and after.startswith("."):
+        after = after[1:]
+        if re.match(r"\s+\w", after):
+            return True
+    owns = re.match(r"['’]s?\s+\w|-\w", after) or _OFFICE.match(after)
+    return bool(owns or (re.match(r"\s+[a-z]", after) and not _AFTER_NAME.match(after)))
 
 
 def bodily(name: str) -> bool:

@@ -220,6 +220,7 @@ _MENTION = re.compile(rf"(?<!\w)(?:{_WORD})(?:(?:[ \u00a0]|-)(?:{_LINK})?(?:{_WO
 # "(R-Ohio)", "D-N.Y."
 _PARTY_STATE = re.compile(r"[RDI]-[A-Z][\w.]*(?: [A-Z][\w.]*)?")
 _LONGEST_IN_CAPITALS = 4
+_LONGEST_OF_PERSON = 10  # words, titles included
 _POSSESSIVE = re.compile(r"['’]s?$")
 
 
@@ -356,6 +357,8 @@ def _at_titles(text: str, words: list[tuple[int, int]]) -> Iterator[list[tuple[i
 
 
 def _person(text: str, part: list[tuple[int, int]]) -> bool:
+    if len(part) > _LONGEST_OF_PERSON:
+        return False
     words = [_bare(text[slice(*word)]) for word in part]
     named = words[_titles([text[slice(*word)] for word in part]) :]
     if not part or BODY_WORDS & set(words):
