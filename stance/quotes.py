@@ -207,7 +207,9 @@ def locate(quotes: Iterable[TokenQuote], reading: Reading, text: str) -> list[Qu
     tokens = reading.tokens
     located = []
     for quote in quotes:
-        content = tuple(_whole(tokens.span(*span), text, tokens.quoted) for span in quote.content)
+        spans = [tokens.span(*span) for span in quote.content]
+        limits = [*(span.start for span in spans[1:]), len(text)]
+        content = tuple(_whole(s, text, tokens.quoted, limit) for s, limit in zip(spans, limits, strict=True))
         cue = tokens.span(*quote.cue) if quote.cue else None
         source = tokens.span(*quote.source) if quote.source else None
         if cue is None and source is None:
@@ -330,17 +332,18 @@ def _overlapping(span: Span, quoted: Sequence[Span]) -> Sequence[Span]:
     return quoted[low : bisect.bisect_left(quoted, span.end, key=lambda mark: mark.start)]
 
 
-def _whole(span: Span, text: str, quoted: Sequence[Span]) -> Span:
+def _whole(span: Span, text: str, quoted: Sequence[Span], limit: int) -> Span:
     """Grow a content span so that no quotation mark in it stands alone and direct speech keeps its full stop.
 
-    A quotation whose last few words alone are missing is taken to its end.
+    A quotation whose last few words alone are missing is taken to its end, but not beyond `limit`, where more of the
+    quote begins.
     """
     start, end = span
     for mark in _overlapping(span, quoted):
         first = mark.start + 1
         last = mark.end - 1 if text[mark.end - 1] in QUOTATION_MARKS and mark.end - 1 > mark.start else mark.end
-        rest = text[end:last].rstrip(_FINAL + " ")
-        if start >= mark.start and 0 < len(rest.split()) <= _FEW_WORDS and not _SENTENCE_END.search(rest):
+        rest = text[end:last].rstrip(_FINAL + " ") if start >= mark.start and last <= limit else ""
+        if len(rest.split()) <= _FEW_WORDS and not _SENTENCE_END.search(rest):
             end += len(rest)
         if start >= first and not text[first:start].strip() and end <= last:
             # From the opening mark on: direct speech; its final punctuation belongs to it.

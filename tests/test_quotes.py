@@ -253,6 +253,7 @@ def _located(marked: str, tokenizer: Tokenizer) -> tuple[str, list[str]]:
             "“{c1:They lied to} the miners,” he said.", "They lied to the miners,", id="the last words missing"
         ),
         pytest.param("“{c1:They lied}. They left,” he said.", "They lied", id="not a sentence more"),
+        pytest.param("“{c1:They lied to us} all,” he said.", "They lied to us all,", id="one word missing"),
         pytest.param("It will rain, {c1:she hopes}, in May.", "she hopes", id="no marks, no growth"),
         pytest.param("“We {c1:are ready},” she said.", "are ready", id="not from the opening mark: stays"),
     ],
@@ -270,6 +271,10 @@ def test_a_source_is_more_than_its_article(claims_of: Callable[[str], list[Claim
     quote = claim.attributed.quote
     assert quote.source is not None
     assert text[slice(*quote.source)] == "the Democratic nominee"
+
+
+def test_growing_stops_where_more_of_the_quote_begins(tokenizer: Tokenizer) -> None:
+    assert _located("“{c1:They lied} to {c1:the miners},” he said.", tokenizer)[1] == ["They lied", "the miners"]
 
 
 def test_locate_gives_spans_of_the_text_and_the_kind(tokenizer: Tokenizer) -> None:
