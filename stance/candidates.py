@@ -9,7 +9,19 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from stance.names import BODY_WORDS, PLACES, PRONOUNS, TITLES, Mention, gender, mentions, name_words, tidy_name, titled
+from stance.names import (
+    BODY_WORDS,
+    PLACES,
+    PRONOUNS,
+    TITLES,
+    Mention,
+    folded,
+    gender,
+    mentions,
+    name_words,
+    tidy_name,
+    titled,
+)
 from stance.types import Span
 
 RELATIVE = frozenset("who which whose whom that".split())
@@ -85,7 +97,7 @@ def candidates(text: str, sources: Iterable[Span]) -> list[Candidate]:
     full = _full_names(named, text)
     found = {m.span: Candidate(m.span, name, m.name, True) for m, name in zip(named, full, strict=True)}
     for span in sources:
-        if text[span.start : span.end].strip().lower() in PRONOUNS or span in found:
+        if folded(text[span.start : span.end].strip()) in PRONOUNS or span in found:
             continue
         inside = named[bisect.bisect_left(starts, span.start) : bisect.bisect_left(starts, span.end)]
         heads = [] if _MEMBER.fullmatch(text[span.start : span.end].strip()) else _heads(text, span, inside)
@@ -127,7 +139,7 @@ def noun_phrase(words: str) -> str:
     phrase = _CLAUSE.sub("", " ".join(words.split()))
     while match := _LEADING.match(phrase):
         phrase = phrase[match.end() :]
-    words_of = re.findall(r"[\w’']+", phrase.lower())
+    words_of = [folded(word) for word in re.findall(r"[\w’']+", phrase)]
     empty = _EMPTY.issuperset(words_of) or words_of[0] in RELATIVE
     return "" if empty else tidy_name(phrase)
 
@@ -140,7 +152,7 @@ def _others(after: str) -> str:
 def _heads(text: str, span: Span, inside: Sequence[Mention]) -> list[Mention]:
     """Find whom a source is about: "his lawyer, Tom Adeyo", but not "Adeyo's lawyer" or "Adeyo supporters"."""
     span = Span(span.start, min(span.end, span.start + _LONGEST_SOURCE))
-    inside = [mention for mention in inside if mention.span.end <= span.end]
+    inside = [mention for mention in inside if mention.span.start < span.end]
     lead = _LEADING.match(text, span.start, span.end)
     start = lead.end() if lead else span.start
     heads: list[Mention] = []
@@ -149,7 +161,10 @@ def _heads(text: str, span: Span, inside: Sequence[Mention]) -> list[Mention]:
     for mention in inside:
         # Prepositions count where no name has them: "Arden Society for Birds chairman Tom Ray".
         before = (plain + text[start : mention.span.start]).rpartition(",")[2]
-        plain, start = plain + text[start : mention.span.start], mention.span.end
+        office = (
+            mention.name.split()[-1] if mention.name.split()[-1].lower() in TITLES else ""
+        )  # "US Secretary | of state"
+        plain, start = plain + text[start : mention.span.start] + office, mention.span.end
         before = before[max((work.end() for work in _WORK_BY.finditer(before)), default=0) :]
         modifies = _modifies(mention.name, text[mention.span.end : span.end])
         if not modifies and not _PREPOSITION.search(_OFFICE_OF.sub("", before)):

@@ -55,6 +55,7 @@ PRONOUNS = frozenset(
     "that these those one ones both others another some many most all its which whose whoever everyone everybody "
     "someone somebody anyone nobody none her".split()
 )
+_ACRONYMS = frozenset(["IT", "US", "WHO"])  # no pronouns
 # First names that tell a woman from a man; enough to keep "he" from Michelle and "Mr" from Hillary.
 FEMALE = frozenset(
     "aarti abena abigail adaeze adele adriana adwoa agnes agnieszka aidana aigerim aigul ainur aisha aissatou "
@@ -195,7 +196,7 @@ PLACES = frozenset(
     "europe finland france geneva germany greece hungary india indonesia iran iraq ireland islamabad israel "
     "italy japan jerusalem kabul kazakhstan kenya kiev kremlin kyiv lebanon libya london madrid mexico moscow "
     "myanmar nigeria norway ottawa pakistan palestine paris peru poland portugal pyongyang riyadh rome russia "
-    "rwanda scotland seoul serbia spain sudan sweden switzerland syria taiwan tehran tokyo turkey ukraine "
+    "rwanda scotland seoul serbia spain sudan sweden switzerland syria taiwan tehran tokyo turkey uk ukraine us usa "
     "venezuela vietnam wales washington xinjiang yemen".split()
 )
 _HIS_TITLE = re.compile(r"\b(?:Mr|Sir|Lord|Messrs)\.?\s+$")
@@ -246,6 +247,11 @@ def tidy_name(words: str) -> str:
     if len(parts) > 1 and _bare(parts[0]) in _ARTICLES:
         parts.pop(0)
     return " ".join(parts[_titles(parts) :])
+
+
+def folded(words: str) -> str:
+    """Give words in lower case, to compare them with pronouns; "US" and "WHO" stay, they are none."""
+    return words if words in _ACRONYMS else words.lower()
 
 
 def gender(name: str) -> str | None:
@@ -302,7 +308,8 @@ def _named(text: str) -> list[Mention]:
 
 def _shouted(words: str) -> bool:
     """Whether words in capitals are a piece of a sentence: "THEY LIED" is no name."""
-    return len(words.split()) > 1 and any(_bare(word) in (PRONOUNS | _STARTERS) - _ARTICLES for word in words.split())
+    plain = [_bare(word) for word in words.split() if word not in _ACRONYMS]
+    return len(words.split()) > 1 and any(word in (PRONOUNS | _STARTERS) - _ARTICLES for word in plain)
 
 
 def _is_headline(line: str) -> bool:
@@ -379,7 +386,8 @@ def _trim(text: str, words: list[tuple[int, int]], lower: set[str]) -> Span | No
         # "Human Rights Watch" may begin a sentence; "Critics Ann Lee and Tom Ray" are no name.
         body = len(words) > 2 and gender(text[slice(*words[1])]) is None and text[words[1][0]].isupper()
         plain = sentence_start and word in lower and not body and not _first_name(text, words)
-        if not (word in _DAYS | PRONOUNS or function or plain):
+        pronoun = word in PRONOUNS and text[slice(*words[0])].rstrip(".,;:") not in _ACRONYMS
+        if not (word in _DAYS or pronoun or function or plain):
             break
         words = words[1:]
         while words and text[words[0][0]].islower():

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from stance.candidates import RELATIVE, Candidate, bodily
-from stance.names import BODY_WORDS, PLACES, PRONOUNS, gender, name_words
+from stance.names import BODY_WORDS, PLACES, PRONOUNS, folded, gender, name_words
 from stance.network import StanceNetwork
 from stance.quotes import TokenQuote, TokenSpan
 from stance.roles import another, meant, roles
@@ -95,7 +95,7 @@ def attribute(
         previous = attributed[-1] if attributed else None
         if quote.source is None:
             speaker, probability = _unattributed(quote, previous, ranking, text, least)
-        elif text[quote.source.start : quote.source.end].strip().lower() in _FIRST_PERSON:
+        elif folded(text[quote.source.start : quote.source.end].strip()) in _FIRST_PERSON:
             k = bisect.bisect_right(opened, quote.source.start) - 1
             speaker, probability = (None if k >= 0 and quote.source.start < quoted[k].end else AUTHOR), 1.0
         elif near := _right_before(quote.source, found, text):
@@ -127,25 +127,30 @@ def _resolve(
     if own is not None and own.named:
         # The network chooses among the full names that the words fit ("Clinton": which of them).
         short = set(name_words(own.short))
-        fitting = [(c.name, p) for c, p in ranking if c.named and short < set(name_words(c.name))]
+        fitting = [
+            (c.name, p)
+            for c, p in ranking
+            if c.named and short < set(name_words(c.name)) and not PLACES.issuperset(short)
+        ]
         if fitting and fitting[0][1] < _SURE_OF_NAMESAKE and any(_differ(fitting[0][0], n) for n, _ in fitting):
             return own.short, 1.0
         return fitting[0] if fitting and fitting[0][1] > 0.5 else (own.name, 1.0)
-    if words.lower() in _MANY:
-        return words.lower(), 1.0
-    if own is None and words.lower() not in PRONOUNS - _SOME:  # "one", or a piece of a source: "the"
+    pronoun = folded(words)
+    if pronoun in _MANY:
+        return pronoun, 1.0
+    if own is None and pronoun not in PRONOUNS - _SOME:  # "one", or a piece of a source: "the"
         return None, 1.0
     if _INDEFINITE.match(words) or (own is not None and _THING.fullmatch(own.name)):  # "a source" stands for itself
         return (None if own is None else own.name), 1.0
-    personal = words.lower() in _PERSONAL
+    personal = pronoun in _PERSONAL
     inside = set(name_words(words)) if own is not None else set()
     likely = [
         (c.name, p * (_SPOKE_BEFORE if c.name == spoke else 1.0))
         for c, p in ranking
         # "The Lee campaign" is not Lee, and "he" no company.
         if not (c.named and inside & set(name_words(c.name)))
-        and (not personal or _may_be(words.lower(), c))
-        and (words.lower() not in _PLURAL or gender(c.name) is None or " and " in c.name)
+        and (not personal or _may_be(pronoun, c))
+        and (pronoun not in _PLURAL or gender(c.name) is None or " and " in c.name)
         and not another(words, known.get(c.name, frozenset()))
     ]
     called = meant(words, known) if _DEFINITE.match(words) else None
@@ -174,7 +179,7 @@ def _differ(name: str, other: str) -> bool:
 
 def _right_before(source: Span, found: Sequence[Candidate], text: str) -> str | None:
     """Give the name right before a relative pronoun, which is about what stands there; None for other sources."""
-    pronoun = text[source.start : source.end].strip().lower()
+    pronoun = folded(text[source.start : source.end].strip())
     at = bisect.bisect_left(found, source.start, key=lambda candidate: candidate.span.start) - 1
     if pronoun not in RELATIVE or at < 0:
         return None

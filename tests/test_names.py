@@ -58,6 +58,10 @@ MENTIONS = {
         ["New Arden", "Eric Stone"],
     ),
     "question words and verbs": ("Whether Lowe stays is open. They read: Did Lowe go?", ["Lowe", "Lowe"]),
+    "acronyms that look like pronouns": (
+        "They asked US officials, the US Army and the WHO, and told us who.",
+        ["US", "US Army", "WHO"],
+    ),
     "a party before a name": ("Republican Ann Lowe met the Republican Party.", ["Ann Lowe", "Republican Party"]),
     "a sentence in capitals": ("THEY LIED TO US. The EAST ARDEN UNION met.", ["EAST ARDEN UNION"]),
     "titles alone name nobody": ("They met the Planning Minister and the Vice President.", []),

@@ -209,6 +209,8 @@ def test_candidates_are_the_names_and_the_sources_that_are_no_pronouns() -> None
         ("the Labour MP", "Labour MP", False),
         ("the ranking Republican, Tom Ray of Arden", "Tom Ray", True),
         ("Former New Arden Gov. Tom Ray", "Tom Ray", True),
+        ("the US Commerce Department", "US Commerce Department", True),
+        ("US", "US", True),
         ("US Secretary of State Tom Ray", "Tom Ray", True),
         ("US Secretary of state Tom Ray", "Tom Ray", True),
         ("the Director of Public Works Ann Lee", "Ann Lee", True),
