@@ -102,7 +102,7 @@ def candidates(text: str, sources: Iterable[Span]) -> list[Candidate]:
         inside = named[bisect.bisect_left(starts, span.start) : bisect.bisect_left(starts, span.end)]
         heads = [] if _MEMBER.fullmatch(text[span.start : span.end].strip()) else _heads(text, span, inside)
         if heads:
-            others = "" if heads[-1] is not inside[-1] else _others(text[heads[-1].span.end : span.end])
+            others = _others(text, heads[-1].span.end, span.end, inside)
             name = " and ".join(found[head.span].name for head in heads) + others
             found[span] = Candidate(span, name, " ".join(head.name for head in heads) + others, True)
         elif phrase := noun_phrase(text[span.start : span.end]):
@@ -144,9 +144,13 @@ def noun_phrase(words: str) -> str:
     return "" if empty else tidy_name(phrase)
 
 
-def _others(after: str) -> str:
-    """Give " and his aides" of what stands after a name in a source; "" where nothing of that kind does."""
-    return f" {' '.join(_CLAUSE.sub('', after).split())}" if _AND_OTHERS.match(after) else ""
+def _others(text: str, start: int, end: int, inside: Sequence[Mention]) -> str:
+    """Give " and his aides" where such words follow a name in a source, else ""; "and husband Tom" is another name."""
+    after = next((mention.span.start for mention in inside if mention.span.start >= start), end)
+    named = after < end and not _PREPOSITION.search(text, start, after)
+    if named or not _AND_OTHERS.match(text[start:end]):
+        return ""
+    return f" {' '.join(_CLAUSE.sub('', text[start:end]).split())}"
 
 
 def _heads(text: str, span: Span, inside: Sequence[Mention]) -> list[Mention]:
@@ -161,9 +165,8 @@ def _heads(text: str, span: Span, inside: Sequence[Mention]) -> list[Mention]:
     for mention in inside:
         # Prepositions count where no name has them: "Arden Society for Birds chairman Tom Ray".
         before = (plain + text[start : mention.span.start]).rpartition(",")[2]
-        office = (
-            mention.name.split()[-1] if mention.name.split()[-1].lower() in TITLES else ""
-        )  # "US Secretary | of state"
+        last = mention.name.split()[-1]
+        office = last if last.lower() in TITLES else ""  # "US Secretary | of state Tom Ray"
         plain, start = plain + text[start : mention.span.start] + office, mention.span.end
         before = before[max((work.end() for work in _WORK_BY.finditer(before)), default=0) :]
         modifies = _modifies(mention.name, text[mention.span.end : span.end])

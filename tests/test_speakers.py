@@ -222,6 +222,8 @@ def test_candidates_are_the_names_and_the_sources_that_are_no_pronouns() -> None
         ("The former mayor and U.S. senator", "former mayor and U.S. senator", False),
         ("the Tait campaign and NLA", "Tait campaign and NLA", False),
         ("Tait and his aides", "Tait and his aides", True),
+        ("Tait and officials in several Nordic states", "Tait and officials in several Nordic states", True),
+        ("Tait and husband Bo", "Tait", True),
         ("Ann Lee and Tom Ray", "Ann Lee and Tom Ray", True),
         ("Ann Lee and House Speaker Tom Ray", "Ann Lee and Tom Ray", True),
         ("Lord Justice Rowe and Mr Justice Pell", "Rowe and Pell", True),
