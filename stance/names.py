@@ -386,6 +386,7 @@ def _trim(text: str, words: list[tuple[int, int]], lower: set[str]) -> Span | No
         # "Human Rights Watch" may begin a sentence; "Critics Ann Lee and Tom Ray" are no name.
         body = len(words) > 2 and gender(text[slice(*words[1])]) is None and text[words[1][0]].isupper()
         plain = sentence_start and word in lower and not body and not _first_name(text, words)
+        plain = plain or (sentence_start and _role_first(text, words))
         pronoun = word in PRONOUNS and text[slice(*words[0])].rstrip(".,;:") not in _ACRONYMS
         if not (word in _DAYS or pronoun or function or plain):
             break
@@ -411,6 +412,14 @@ def _trim(text: str, words: list[tuple[int, int]], lower: set[str]) -> Span | No
 def _first_name(text: str, words: Sequence[tuple[int, int]]) -> bool:
     """Whether words are a first name and a surname, though the text has the first in lower case too: "Bill Lee"."""
     return len(words) == 2 and gender(text[slice(*words[0])]) is not None and text[words[1][0]].isupper()
+
+
+def _role_first(text: str, words: Sequence[tuple[int, int]]) -> bool:
+    """Whether a word stands before a first name and a surname without being a first name: "Broadcaster Ann Lee"."""
+    some = [text[slice(*word)] for word in words[:3]]
+    if _ANY_TITLE.search(text[max(0, words[0][0] - 12) : words[0][0]]):  # "Gov. Earl Ann Lee": no sentence begins here
+        return False
+    return len(some) > 2 and gender(some[0]) is None and gender(some[1]) is not None and some[1][0].isupper()
 
 
 def _dated(text: str, words: Sequence[tuple[int, int]]) -> bool:

@@ -62,6 +62,10 @@ MENTIONS = {
         "They asked US officials, the US Army and the WHO, and told us who.",
         ["US", "US Army", "WHO"],
     ),
+    "a role at the start of a sentence": (
+        "Broadcaster Ann Lowe met Critic Tom Ray. Mary Ann Lowe left. They met Gov. Alder Ann Roe.",
+        ["Ann Lowe", "Critic Tom Ray", "Mary Ann Lowe", "Alder Ann Roe"],
+    ),
     "a party before a name": ("Republican Ann Lowe met the Republican Party.", ["Ann Lowe", "Republican Party"]),
     "a sentence in capitals": ("THEY LIED TO US. The EAST ARDEN UNION met.", ["EAST ARDEN UNION"]),
     "titles alone name nobody": ("They met the Planning Minister and the Vice President.", []),
