@@ -34,6 +34,7 @@ RULES: Mapping[tuple[str, str], str] = {
     ("boilerplate", ""): _SPANS,
     ("network", "link_cue"): _SPEAKERS,
     ("network", "link_source"): _SPEAKERS,
+    ("candidates", ""): _SPEAKERS,
     ("speakers", ""): _SPEAKERS,
     ("names", ""): _SPEAKERS,
     ("roles", ""): _SPEAKERS,
