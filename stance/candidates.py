@@ -10,7 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from stance.names import (
+    ARTICLES,
     BODY_WORDS,
+    HONORIFICS,
     PLACES,
     PRONOUNS,
     TITLES,
@@ -44,12 +46,10 @@ _AFTER_NAME = re.compile(
     r"\s+(?:who|which|whose|and|or|of|in|at|for|from|on|with|to|a|an|the|as|also|himself|herself|is|was|has"
     r"|news agency|newspaper|magazine|website|news website)\b"
 )
+_PARTY = "Republican|Democrat|Conservative|Independent|Tory|Liberal"
 # "The Republican", "the Arden MP" is somebody whom the article names elsewhere.
-_MEMBER = re.compile(
-    r"th(?:e|is|at)\s+(?:[\w.’'-]+\s+){0,4}(?:republican|democrat|conservative|independent|tory|liberal|M[ES]?P)",
-    re.IGNORECASE,
-)
-_PARTISAN = re.compile(r"(?:Republican|Democrat|Conservative|Independent|Tory|Liberal|Lib Dem)s?")
+_MEMBER = re.compile(rf"th(?:e|is|at)\s+(?:[\w.’'-]+\s+){{0,4}}(?:{_PARTY}|M[ES]?P)", re.IGNORECASE)
+_PARTISAN = re.compile(rf"(?:{_PARTY}|Lib Dem)s?")
 # After a body and before a name: "Arden | Secretary of State | Tom Ray".
 _TITLE = rf"(?i:{'|'.join(sorted(TITLES))})\.?"
 _OF = r"\s+of(?:\s+the)?(?:\s+(?!the\b)[\w-]+){1,3}?"
@@ -61,8 +61,8 @@ _TITLE_SURNAMES = frozenset("king bishop pope prince baron".split())
 _ALSO = re.compile(r"\sand\s+(?:the\s+)?$")
 _AND_OTHERS = re.compile(r"\s+and\s+(?:(?:his|her|its|their|the|an?|some|several|many|two|three|other)\s+)?[a-z]")
 # What is left of a source that was cut badly.
-_EMPTY = PRONOUNS | RELATIVE | frozenset("a an the at least as if when while but and or so let".split())
-_EMPTY |= frozenset("mr mrs ms dr sir lord lady dame sen rep gov prof rev".split())
+_EMPTY = PRONOUNS | RELATIVE | ARTICLES | HONORIFICS
+_EMPTY |= frozenset("at least as if when while but and or so let rev".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +97,16 @@ def candidates(text: str, sources: Iterable[Span]) -> list[Candidate]:
     full = _full_names(named, text)
     found = {m.span: Candidate(m.span, name, m.name, True) for m, name in zip(named, full, strict=True)}
     for span in sources:
-        if folded(text[span.start : span.end].strip()) in PRONOUNS or span in found:
+        words = text[span.start : span.end].strip()
+        if folded(words) in PRONOUNS or span in found:
             continue
         inside = named[bisect.bisect_left(starts, span.start) : bisect.bisect_left(starts, span.end)]
-        heads = [] if _MEMBER.fullmatch(text[span.start : span.end].strip()) else _heads(text, span, inside)
+        heads = [] if _MEMBER.fullmatch(words) else _heads(text, span, inside)
         if heads:
             others = _others(text, heads[-1].span.end, span.end, inside)
             name = " and ".join(found[head.span].name for head in heads) + others
             found[span] = Candidate(span, name, " ".join(head.name for head in heads) + others, True)
-        elif phrase := noun_phrase(text[span.start : span.end]):
+        elif phrase := noun_phrase(words):
             found[span] = Candidate(span, phrase, phrase, False)
     return sorted(found.values(), key=lambda candidate: candidate.span)
 

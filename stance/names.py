@@ -18,13 +18,15 @@ TITLES = frozenset(
     "coach manager premier commissioner director candidate nominee activist lawyer analyst author actor actress "
     "striker leader ceo mep msp congressional del speaker".split()
 )
+# Of these, what stands before a name and never alone.
+HONORIFICS = frozenset("mr mrs ms dr sir lord lady dame sen rep gov prof".split())
 # Titles only beside another title: "Foreign Minister", but "Foreign Ministry".
 _QUALIFIERS = frozenset(
     "acting assistant chief city interim conservative culture defence defense dem democrat democratic deputy district "
     "education ex father finance first foreign former gen general health high home interior junior justice labour "
     "lib maj major officer planning police press prime republican senior shadow state then tory transport vice".split()
 )
-_ARTICLES = frozenset(["the", "a", "an"])
+ARTICLES = frozenset(["the", "a", "an"])
 # Capitalised only because a sentence begins.
 _STARTERS = frozenset(
     "the a an this that these those there here it he she they we you i his her their our my your its but and or "
@@ -237,14 +239,14 @@ class Mention:
 def name_words(name: str) -> tuple[str, ...]:
     """Give the words by which a name is known: lower case, without titles, articles or possessive."""
     found = re.findall(r"\w+", re.sub(r"['’]s\b", "", name.lower()))
-    return tuple(word for word in found if word not in TITLES | _QUALIFIERS | _ARTICLES) or tuple(found)
+    return tuple(word for word in found if word not in TITLES | _QUALIFIERS | ARTICLES) or tuple(found)
 
 
 def tidy_name(words: str) -> str:
     """Drop what the guidelines drop from a source's words: titles, articles, a trailing possessive, edges."""
     name = _POSSESSIVE.sub("", " ".join(words.split()).strip(" ,;:.-–—\"“”'‘’()")) or words
     parts = name.split(" ")
-    if len(parts) > 1 and _bare(parts[0]) in _ARTICLES:
+    if len(parts) > 1 and _bare(parts[0]) in ARTICLES:
         parts.pop(0)
     return " ".join(parts[_titles(parts) :])
 
@@ -309,7 +311,7 @@ def _named(text: str) -> list[Mention]:
 def _shouted(words: str) -> bool:
     """Whether words in capitals are a piece of a sentence: "THEY LIED" is no name."""
     plain = [_bare(word) for word in words.split() if word not in _ACRONYMS]
-    return len(words.split()) > 1 and any(word in (PRONOUNS | _STARTERS) - _ARTICLES for word in plain)
+    return len(words.split()) > 1 and any(word in (PRONOUNS | _STARTERS) - ARTICLES for word in plain)
 
 
 def _is_headline(line: str) -> bool:
@@ -379,14 +381,14 @@ def _trim(text: str, words: list[tuple[int, int]], lower: set[str]) -> Span | No
     while words:
         word = _bare(text[slice(*words[0])])
         sentence_start = _starts_sentence(text, words[0][0])
-        function = word in _VERBS or (word in _STARTERS and (sentence_start or word in _ARTICLES))
+        function = word in _VERBS or (word in _STARTERS and (sentence_start or word in ARTICLES))
         if word in _PARTISANS and _first_name(text, words[1:]):  # "Republican Ann Lee"
             words = words[1:]
             break
         # "Human Rights Watch" may begin a sentence; "Critics Ann Lee and Tom Ray" are no name.
         body = len(words) > 2 and gender(text[slice(*words[1])]) is None and text[words[1][0]].isupper()
-        plain = sentence_start and word in lower and not body and not _first_name(text, words)
-        plain = plain or (sentence_start and _role_first(text, words))
+        common = word in lower and not body and not _first_name(text, words)
+        plain = sentence_start and (common or _role_first(text, words))
         pronoun = word in PRONOUNS and text[slice(*words[0])].rstrip(".,;:") not in _ACRONYMS
         if not (word in _DAYS or pronoun or function or plain):
             break

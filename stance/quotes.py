@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from stance.marks import QUOTATION_MARKS
+from stance.names import ARTICLES, HONORIFICS
 from stance.network import BEGIN, INSIDE, OUTSIDE, ROLES, Decoding, StanceNetwork
 from stance.runtime import Reading
 from stance.types import Kind, Quote, Span
@@ -25,7 +26,7 @@ _LONGEST_GAP_WORDS = 20
 _FEW_WORDS = 3
 _NAME = r"[^\W\d_a-z][\w.'’-]*(?: [^\W\d_a-z][\w.'’-]*){0,4}?"
 _SIGNATURE = re.compile(rf"[.!?…]?(?:[\"”’'»]\s{{0,3}}|\s*[\r\n]\s*)[—–―]\s*({_NAME})(?=\s*[(,.\r\n]|\s*$)")
-_CUT_SHORT = frozenset("a an the mr mrs ms dr sir lord lady dame sen rep gov prof".split())
+_CUT_SHORT = ARTICLES | HONORIFICS
 _SOME_WORDS = re.compile(r"\.?\s+(?:[\w’'.-]+\s+){1,5}")
 _SENTENCE_END = re.compile(r"[.!?][”’\"']?\s+\S")
 # A paragraph that opens with a mark although the one before did not close: the same speech goes on.

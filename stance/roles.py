@@ -27,7 +27,7 @@ _STOP = frozenset(
     "that then also added asked is was are were has had".split()
 )
 _LESSER = frozenset("vice deputy assistant shadow".split())  # "the president" is not the vice president
-_PARTIES = frozenset("conservative democrat democratic green labour liberal libertarian republican ukip".split())
+_PARTIES = frozenset("conservative democratic green labour liberal libertarian republican ukip".split())
 _OWNER = re.compile(r"\w['’]s?\s")
 _SAME = {
     "gop": "republican",

@@ -18,7 +18,7 @@ from stance.network import StanceNetwork
 from stance.quotes import TokenQuote, TokenSpan
 from stance.roles import another, meant, roles
 from stance.runtime import Reading
-from stance.types import AttributedQuote, Quote, Span
+from stance.types import AttributedQuote, Quote
 
 # The article's own first person, as the annotation guidelines name it.
 AUTHOR = "author"
@@ -48,7 +48,7 @@ _INDEFINITE = re.compile(
 _OWNED = re.compile(r"(?:by\s+)?(?:his|her|its|their|my|our)\s", re.IGNORECASE)
 _DEFINITE = re.compile(r"(?:(?:by|from|in|to|of|at|on|with)\s+)?(?:the|this|that)\s", re.IGNORECASE)
 _OF_PEOPLE = frozenset(["who", "whom"])
-_SOME = frozenset("one another".split())
+_POINTING = PRONOUNS - {"one", "another"}
 _MANY = frozenset("many some most few several others".split())
 _PLURAL = frozenset("they them their theirs themselves".split())
 # What says something without being anybody: it speaks for itself.
@@ -93,16 +93,17 @@ def attribute(
     attributed: list[AttributedQuote] = []
     for quote, certainty, ranking in zip(quotes, (q.certainty for q in in_tokens), ranked, strict=True):
         previous = attributed[-1] if attributed else None
+        words = text[slice(*quote.source)].strip() if quote.source else ""
         if quote.source is None:
             speaker, probability = _unattributed(quote, previous, ranking, text, least)
-        elif folded(text[quote.source.start : quote.source.end].strip()) in _FIRST_PERSON:
+        elif folded(words) in _FIRST_PERSON:
             k = bisect.bisect_right(opened, quote.source.start) - 1
             speaker, probability = (None if k >= 0 and quote.source.start < quoted[k].end else AUTHOR), 1.0
-        elif near := _right_before(quote.source, found, text):
+        elif near := _right_before(folded(words), quote.source.start, found, text):
             speaker, probability = near, 1.0
         else:
             spoke = previous.speaker if previous else None
-            speaker, probability = _resolve(quote.source, own.get(quote.source), ranking, known, text, spoke, least)
+            speaker, probability = _resolve(words, own.get(quote.source), ranking, known, spoke, least)
         sure = speaker is not None and certainty >= network.config.decoding.link
         attributed.append(AttributedQuote(quote, speaker if sure else None, probability * certainty if sure else None))
     return attributed
@@ -114,31 +115,26 @@ def person_roles(text: str, found: Iterable[Candidate]) -> dict[str, frozenset[s
 
 
 def _resolve(
-    source: Span,
+    words: str,
     own: Candidate | None,
     ranking: Sequence[tuple[Candidate, float]],
     known: Mapping[str, frozenset[str]],
-    text: str,
     spoke: str | None,
     least: float,
 ) -> tuple[str | None, float]:
     """Name a source: its own name made full, its antecedent, or its noun phrase; and how likely that is."""
-    words = text[source.start : source.end].strip()
     if own is not None and own.named:
         # The network chooses among the full names that the words fit ("Clinton": which of them).
         short = set(name_words(own.short))
-        fitting = [
-            (c.name, p)
-            for c, p in ranking
-            if c.named and short < set(name_words(c.name)) and not PLACES.issuperset(short)
-        ]
+        longer = [(c.name, p) for c, p in ranking if c.named and short < set(name_words(c.name))]
+        fitting = [] if PLACES.issuperset(short) else longer
         if fitting and fitting[0][1] < _SURE_OF_NAMESAKE and any(_differ(fitting[0][0], n) for n, _ in fitting):
             return own.short, 1.0
         return fitting[0] if fitting and fitting[0][1] > 0.5 else (own.name, 1.0)
     pronoun = folded(words)
     if pronoun in _MANY:
         return pronoun, 1.0
-    if own is None and pronoun not in PRONOUNS - _SOME:  # "one", or a piece of a source: "the"
+    if own is None and pronoun not in _POINTING:  # "one", or a piece of a source: "the"
         return None, 1.0
     if _INDEFINITE.match(words) or (own is not None and _THING.fullmatch(own.name)):  # "a source" stands for itself
         return (None if own is None else own.name), 1.0
@@ -177,16 +173,15 @@ def _differ(name: str, other: str) -> bool:
     return not words[0] <= words[1] and not words[1] <= words[0]
 
 
-def _right_before(source: Span, found: Sequence[Candidate], text: str) -> str | None:
-    """Give the name right before a relative pronoun, which is about what stands there; None for other sources."""
-    pronoun = folded(text[source.start : source.end].strip())
-    at = bisect.bisect_left(found, source.start, key=lambda candidate: candidate.span.start) - 1
-    if pronoun not in RELATIVE or at < 0:
+def _right_before(pronoun: str, start: int, found: Sequence[Candidate], text: str) -> str | None:
+    """Give the name right before a relative pronoun, which is about what stands there; None for other words."""
+    before = bisect.bisect_left(found, start, key=lambda candidate: candidate.span.start) if pronoun in RELATIVE else 0
+    if not before:
         return None
-    near = found[at]
+    near = found[before - 1]
     if pronoun in _OF_PEOPLE and BODY_WORDS & set(name_words(near.name)):
         return None
-    return near.name if re.fullmatch(r"[\s,.—–-]*", text[near.span.end : source.start]) else None
+    return near.name if re.fullmatch(r"[\s,.—–-]*", text[near.span.end : start]) else None
 
 
 def _own(ranking: Sequence[tuple[Candidate, float]], own: Candidate) -> float:

@@ -70,20 +70,22 @@ def leaks(
 def twins(articles: Iterable[AnnotatedArticle], *, threshold: float = _ALIKE) -> list[Leak]:
     """Find articles of one set that are alike: each pair once, the earlier as `training`; as `leaks` finds them."""
     read = [_words(one) for one in articles]
-    # Under numbers, for two articles may have one id.
-    numbered = [replace(one, id=str(i)) for i, one in enumerate(read)]
-    found = [(int(one.training), int(one.evaluation), one) for one in _alike(numbered, numbered, threshold)]
-    return [Leak(read[a].id, read[b].id, one.similarity) for a, b, one in found if a < b]
+    return [Leak(read[a].id, read[b].id, similarity) for a, b, similarity in _pairs(read, threshold)]
 
 
 def families(articles: Sequence[AnnotatedArticle]) -> list[int]:
     """Number articles so that those which are alike, through others too, have one number."""
-    numbered = [replace(_words(one), id=str(i)) for i, one in enumerate(articles)]
-    pairs = [(int(pair.training), int(pair.evaluation)) for pair in _alike(numbered, numbered, _ALIKE)]
-    size = len(numbered)
+    pairs = [pair[:2] for pair in _pairs([_words(one) for one in articles], _ALIKE)]
     places = np.array(pairs, dtype=int).reshape(-1, 2).T
-    graph = coo_array((np.ones(len(pairs)), tuple(places)), shape=(size, size))
+    graph = coo_array((np.ones(len(pairs)), tuple(places)), shape=(len(articles), len(articles)))
     return [int(number) for number in connected_components(graph, directed=False)[1]]
+
+
+def _pairs(read: Sequence[_Words], threshold: float) -> list[tuple[int, int, float]]:
+    """Give the numbers of two that are alike, the lesser first, each pair once, and how far they are."""
+    numbered = [replace(one, id=str(i)) for i, one in enumerate(read)]  # for two articles may have one id
+    found = [(int(one.training), int(one.evaluation), one.similarity) for one in _alike(numbered, numbered, threshold)]
+    return [(a, b, similarity) for a, b, similarity in found if a < b]
 
 
 def _alike(training: Sequence[_Words], evaluation: Sequence[_Words], threshold: float) -> list[Leak]:
