@@ -99,6 +99,23 @@ def load_config(kind: type[_Settings], path: Path | None, **changes: Any) -> _Se
         raise ConfigError("; ".join(_problem(path, dict(e), kind) for e in error.errors())) from error
 
 
+def load_json(kind: type[_Settings], path: Path, expected: str) -> _Settings:
+    """Read a JSON file that a command of this project wrote.
+
+    Raises:
+        ConfigError: It cannot be read, or holds something else than `expected`; where there is no file, that is the
+            error's cause.
+    """
+    try:
+        return kind.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"{path}: {where or 'not JSON'}: {first['msg']}, expected {expected}") from error
+
+
 def _problem(path: Path | None, error: dict[str, Any], kind: type[BaseModel]) -> str:
     where = f"{path}: " if path else ""
     key = ".".join(map(str, error["loc"]))

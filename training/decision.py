@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from stance.errors import ConfigError
+from stance.config import load_json
 from training.compare import Difference
 from training.evaluate import Evaluation
 from training.fairness import Shift
@@ -60,14 +60,7 @@ class Readers(BaseModel):
         Raises:
             ConfigError: It cannot be read, or does not hold the readers' agreement.
         """
-        try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: cannot be read: {error}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise ConfigError(f"{path}: {where or 'not JSON'}: {first['msg']}, expected readers' agreement") from error
+        return load_json(cls, path, "readers' agreement")
 
     def of(self, name: str) -> Agreement | None:
         """Find the agreement for a set."""

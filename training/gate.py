@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from rich.table import Table
 
+from stance.config import load_json
 from stance.errors import ConfigError, InputError
 from stance.pipeline import Pipeline
 from training.annotations import AnnotatedArticle, set_name
@@ -62,14 +63,7 @@ class Floors(BaseModel):
         Raises:
             ConfigError: It cannot be read, or does not hold floors.
         """
-        try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: cannot be read: {error}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise ConfigError(f"{path}: {where or 'not JSON'}: {first['msg']}, expected floors") from error
+        return load_json(cls, path, "floors")
 
     def of(self, path: Path) -> Floor:
         """Find the floor of a data file by its hash.

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Annotated, Self
 
 from filelock import FileLock
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from stance.config import load_json
 from stance.errors import ConfigError, ModelError, OutputError
 from stance.files import whole_file
 from stance.network import WEIGHTS, load_network
@@ -98,17 +99,11 @@ class Registry(BaseModel):
         """
         path = models / REGISTRY
         try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return cls()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: cannot be read: {error}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise ConfigError(
-                f"{path}: {where or 'not JSON'}: {first['msg']}, expected a registry of models"
-            ) from error
+            return load_json(cls, path, "a registry of models")
+        except ConfigError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return cls()
+            raise
 
     @property
     def before(self) -> str | None:
