@@ -4,7 +4,9 @@ import functools
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -22,6 +24,32 @@ _LEAST_RECALL, _LEAST_PRECISION = 0.8, 0.66
 
 # Two test processes side by side, each with two threads on two cores, would wait for each other's.
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
+
+
+Interrupt = Callable[[Any, str, Callable[[int], bool]], AbstractContextManager[list[int]]]
+
+
+@pytest.fixture
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> Interrupt:
+    """Expects a KeyboardInterrupt, raised in that call of a module's function for whose number `when` holds."""
+
+    @contextmanager
+    def run(module: Any, name: str, when: Callable[[int], bool]) -> Iterator[list[int]]:
+        calls: list[int] = []
+        plain = getattr(module, name)
+
+        def failing(*args: Any, **kwargs: Any) -> Any:
+            calls.append(len(calls) + 1)
+            if when(calls[-1]):
+                raise KeyboardInterrupt
+            return plain(*args, **kwargs)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(module, name, failing)
+            with pytest.raises(KeyboardInterrupt):
+                yield calls
+
+    return run
 
 
 @pytest.fixture

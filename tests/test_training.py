@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -97,23 +98,11 @@ def test_the_seed_decides_the_weights(config: FitConfig, tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_an_interrupted_run_ends_like_an_uninterrupted_one(
-    config: FitConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config: FitConfig, tmp_path: Path, interrupted: Callable[..., Any]
 ) -> None:
     in_an_epoch = -(-len(examples(config, start(config)[1])) // config.batch_size)
-    batches = 0
-    collate = fitting.collate
-
-    def failing(*args: Any, **kwargs: Any) -> Any:
-        nonlocal batches
-        batches += 1
-        if batches > in_an_epoch + 1:
-            raise KeyboardInterrupt
-        return collate(*args, **kwargs)
-
-    monkeypatch.setattr(fitting, "collate", failing)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted(fitting, "collate", lambda batch: batch > in_an_epoch + 1):
         fit(config, tmp_path / "model", device="cpu")
-    monkeypatch.undo()
     assert not (tmp_path / "model").exists()
     checkpoints = list((tmp_path / "model.checkpoints").glob("checkpoint-*"))
     assert checkpoints
