@@ -469,6 +469,7 @@ TWO = [
         (SAME_LABEL, {"base_model": "nowhere/at/all"}, 3, "nowhere/at/all: cannot be loaded as a Hugging Face encoder"),
         (SAME_LABEL, {"base_model": "nowhere", "scope": "heads"}, 2, "no model folder of this project, expected one"),
         (SAME_LABEL, {"variants": 1}, 2, "variants is 1, expected 0 with the scope 'heads'"),
+        (SAME_LABEL, {"consistency": 0.5}, 2, "consistency is 0.5, expected 0 with the scope 'heads'"),
         (SAME_LABEL, {"report_to": ["nothing"]}, 2, "report_to.0 is 'nothing'"),
         (SAME_LABEL, {"data": [], "new": None}, 2, "no data, expected files under 'data', or new articles"),
         (SAME_LABEL, {"name": "../up"}, 2, "name is '../up'"),

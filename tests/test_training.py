@@ -85,8 +85,9 @@ def test_fit_writes_a_model_that_reads_articles(config: FitConfig, tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_the_seed_decides_the_weights(config: FitConfig, tmp_path: Path) -> None:
-    once = config.model_copy(update={"epochs": 1})
+@pytest.mark.parametrize("changes", [{}, {"consistency": 1.0, "masked": 0.1}])
+def test_the_seed_decides_the_weights(changes: dict[str, Any], config: FitConfig, tmp_path: Path) -> None:
+    once = config.model_copy(update={"epochs": 1} | changes)
     for name, seed in (("a", 13), ("b", 13), ("c", 14)):
         fit(once.model_copy(update={"seed": seed}), tmp_path / name, device="cpu")
     assert _same_weights(tmp_path / "a", tmp_path / "b")
@@ -111,11 +112,15 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(
     assert _same_weights(tmp_path / "model", tmp_path / "other")
 
 
-def _loss(config: FitConfig) -> tuple[torch.Tensor, torch.Tensor]:
-    network, tokenizer = start(config)
+def _batch(config: FitConfig) -> dict[str, torch.Tensor]:
+    tokenizer = start(config)[1]
     rows = [dict(row) for row in examples(config, tokenizer)]
-    batch = fitting._batch(rows, config, fitting.special_tokens(tokenizer))
-    result = TrainingNetwork(network.eval(), config)(**batch)
+    return fitting._batch(rows, config, fitting.special_tokens(tokenizer))
+
+
+def _loss(config: FitConfig) -> tuple[torch.Tensor, torch.Tensor]:
+    torch.manual_seed(config.seed)
+    result = TrainingNetwork(start(config)[0].eval(), config)(**_batch(config))
     return result["loss"], result["parts"]
 
 
@@ -125,6 +130,33 @@ def test_the_loss_has_every_part_and_a_gradient(config: FitConfig) -> None:
     assert parts.shape == (5,)
     assert (parts > 0).all()
     loss.backward()
+
+
+def test_a_quote_is_compared_with_itself_in_another_variant(config: FitConfig) -> None:
+    whole = config.model_copy(update={"windows": 16})  # one section: none of its quotes lies across an edge
+    alone, beside = _batch(whole), _batch(whole.model_copy(update={"consistency": 1.0}))
+    assert len(alone["twins"]) == 0
+    assert len(beside["stances"]) == 2 * len(alone["stances"])
+    one, other = beside["twins"].T
+    # Every quote once with its like, and never with itself.
+    assert sorted([*one.tolist(), *other.tolist()]) == list(range(len(beside["stances"])))
+    assert torch.equal(beside["stances"][one], beside["stances"][other])
+    assert not torch.equal(beside["ids"], alone["ids"])
+
+
+def test_the_weight_of_consistency_is_in_the_loss(config: FitConfig) -> None:
+    none, some, much = (_loss(config.model_copy(update={"consistency": weight}))[1][4] for weight in (1e-9, 1.0, 3.0))
+    assert none < some < much
+    assert torch.isclose(much - none, 3 * (some - none), rtol=1e-3)
+
+
+def test_only_variants_have_hidden_pieces(config: FitConfig) -> None:
+    mask = start(config)[1].token_to_id("[MASK]")
+    hidden = _batch(config.model_copy(update={"variants": 1, "masked": 0.5}))["ids"]
+    half = len(_batch(config)["ids"])
+    assert mask is not None
+    assert not (hidden[:half] == mask).any()
+    assert 0.4 < (hidden[half:] == mask).float().mean() < 0.6
 
 
 @pytest.mark.parametrize("left", ["no stance", "no speaker", "no quotes", "no cue and source", "optional"])

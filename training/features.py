@@ -1,5 +1,6 @@
 """Annotated articles as tensors, cut and tokenised through `stance.windows` as inference does."""
 
+import random
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -80,7 +81,19 @@ def trimmed(text: str, span: Span) -> Span | None:
     return Span(start, end) if start < end else None
 
 
-def collate(batch: Sequence[Row], *, size: int, overlap: int, specials: tuple[int, int]) -> dict[str, Tensor]:
+def masked(row: Row, mask: int, share: float, chance: random.Random) -> Row:
+    """Hide a share of a row's word pieces behind the mask token."""
+    return row | {"ids": [mask if chance.random() < share else token for token in row["ids"]]}
+
+
+def collate(
+    batch: Sequence[Row],
+    *,
+    size: int,
+    overlap: int,
+    specials: tuple[int, int],
+    twins: Sequence[tuple[int, int]] = (),
+) -> dict[str, Tensor]:
     """Stack examples into one flat article matrix with its windows, spans and labels.
 
     Args:
@@ -88,6 +101,7 @@ def collate(batch: Sequence[Row], *, size: int, overlap: int, specials: tuple[in
         size: Most tokens of a window.
         overlap: Tokens that windows share.
         specials: The special tokens, from `stance.runtime.special_tokens`.
+        twins: Pairs of rows that are an article and a variant of it.
 
     Returns:
         Tensors by the argument names of `training.fit.TrainingNetwork.forward`; token indices point into
@@ -99,7 +113,8 @@ def collate(batch: Sequence[Row], *, size: int, overlap: int, specials: tuple[in
         name: [] for name in ("tags", "contents", "cue_from", "source_from", "antecedents", "targets", "stances")
     }
     base = 0
-    for row in batch:
+    judged: dict[tuple[int, int], int] = {}
+    for number, row in enumerate(batch):
         count = len(row["ids"])
         for window in cut(count, size=size, overlap=overlap):
             stitch += [
@@ -116,29 +131,45 @@ def collate(batch: Sequence[Row], *, size: int, overlap: int, specials: tuple[in
         for kind in ("antecedents", "targets"):
             for span, places, right in row[kind]:
                 flat[kind].append(([span[0] + base, span[1] + base], [p + base for p in places], right))
-        for tokens, roles, label in row["stances"]:
+        for quote, tokens, roles, label in row["stances"]:
+            judged[number, quote] = len(flat["stances"])
             flat["stances"].append(([t + base for t in tokens], roles, label))
         base += count
     ids, shapes, mask = pad(windows, specials)
     places = torch.tensor(stitch, dtype=torch.long).reshape(-1, 2)
-    return {"ids": ids, "shapes": shapes, "mask": mask, "stitch": places[:, 0] * ids.shape[1] + places[:, 1]} | _labels(
-        flat
-    )
+    pairs = [
+        (place, judged[other, quote])
+        for one, other in twins
+        for (number, quote), place in judged.items()
+        if number == one and (other, quote) in judged
+    ]
+    return {
+        "ids": ids,
+        "shapes": shapes,
+        "mask": mask,
+        "stitch": places[:, 0] * ids.shape[1] + places[:, 1],
+        "twins": torch.tensor(pairs, dtype=torch.long).reshape(-1, 2),
+        **_labels(flat),
+    }
 
 
 def _row(annotated: AnnotatedArticle, tokens: Tokens, first: int, last: int) -> Row:
     text = annotated.article.text
-    quotes = [(q, t) for q in annotated.quotes if (t := gold_token_quote(q, tokens, text)) is not None]
-    quotes = [(q, t) for q, t in quotes if all(first <= s and e <= last for s, e in _all_spans(t))]
+    placed = [(i, q, gold_token_quote(q, tokens, text)) for i, q in enumerate(annotated.quotes)]
+    numbered = [
+        (i, q, _shift(t, first))
+        for i, q, t in placed
+        if t is not None and all(first <= s and e <= last for s, e in _all_spans(t))
+    ]
     part = tokens.part(first, last)
-    shifted = [(q, _shift(t, first)) for q, t in quotes]
+    shifted = [(q, t) for _, q, t in numbered]
     return {
         "ids": part.ids.tolist(),
         "shapes": part.shapes.tolist(),
         "tags": _tags(shifted, last - first),
         "links": [(c, t.cue, t.source) for q, t in shifted if not q.optional for c in t.content],
         **_names(shifted, part, text),
-        "stances": [_stance(q, t, last - first) for q, t in shifted if q.stance is not None],
+        "stances": [[i, *_stance(q, t, last - first)] for i, q, t in numbered if q.stance is not None],
     }
 
 

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from training.annotations import AnnotatedArticle, read_annotated
 from training.checkpoints import LossBar, Patience, begin
 from training.edits import disturbed
 from training.exchange import KINDS, exchanged, plan
-from training.features import IGNORED, Row, collate, rows
+from training.features import IGNORED, Row, collate, masked, rows
 from training.retrain import (
     HeadNetwork,
     QuoteVectors,
@@ -50,6 +51,7 @@ from training.tune import recalibrated
 
 # How often a variant exchanges each kind of names; titles and genders less, for their agreement is only approximate.
 _EXCHANGED = {"people": 0.8, "countries": 0.6, "parties": 0.6, "titles": 0.3, "genders": 0.3}
+_MASKS = ("[MASK]", "<mask>")  # as the tokenizers of encoders call it
 # Each: an article, and whether every quote in it is annotated.
 _Learned = list[tuple[AnnotatedArticle, bool]]
 
@@ -63,6 +65,7 @@ class TrainingNetwork(nn.Module):
         self.losses = config.losses
         self.stance_weights = config.stance_weights
         self.stance_smoothing = config.stance_smoothing
+        self.consistency = config.consistency
 
     def forward(
         self,
@@ -87,6 +90,7 @@ class TrainingNetwork(nn.Module):
         regions: Tensor,
         roles: Tensor,
         stances: Tensor,
+        twins: Tensor,
     ) -> dict[str, Tensor]:
         """Give the loss of a batch from `training.features.collate`, and its parts."""
         network = self.network
@@ -106,15 +110,10 @@ class TrainingNetwork(nn.Module):
             nobody = (target_right.sum(-1, keepdim=True) == 0).to(target_right.dtype)
             target = _mention_loss(logits, torch.cat([target_right, nobody], -1))
         if len(regions):
-            stance = stance_loss(
-                network.stance,
-                vectors,
-                regions,
-                roles,
-                stances,
-                weights=self.stance_weights,
-                smoothing=self.stance_smoothing,
-            )
+            logits = torch.stack(network.stance.parts(vectors, regions, roles))
+            stance = stance_loss(logits, stances, weights=self.stance_weights, smoothing=self.stance_smoothing)
+            if len(twins):
+                stance = stance + self.consistency * _divergence(logits[:, twins[:, 0]], logits[:, twins[:, 1]])
         parts = torch.stack([len(tags[0]) * tagging, linking, antecedent, target, stance])
         return {"loss": (parts * parts.new_tensor(self.losses)).sum(), "parts": parts.detach()}
 
@@ -250,9 +249,10 @@ def _tokenizer(base: str) -> Tokenizer:
 
 
 def examples(config: FitConfig, tokenizer: Tokenizer, parts: Split | None = None) -> Dataset:
-    """Read the training data as a dataset of the rows of `training.features.rows`, one JSON text each.
+    """Read the training data as a dataset of examples: rows of `training.features.rows`, as one JSON text.
 
-    As JSON, for Arrow has no type for lists whose members differ.
+    One row, or with `consistency` two, of an article and of a variant of it. As JSON, for Arrow has no type for lists
+    whose members differ.
 
     Args:
         config: Settings.
@@ -273,23 +273,41 @@ def examples(config: FitConfig, tokenizer: Tokenizer, parts: Split | None = None
     copies = []
     for some in found:
         for copy in range(1 + config.variants):
-            read = some if copy == 0 else [(_variant(a, chance, config.disturbed), whole) for a, whole in some]
-            copies.append(_dataset(config, tokenizer, read))
+            copies.append(_dataset(config, tokenizer, some, chance if copy else None, chance))
     return concatenate_datasets(copies)
 
 
-def _dataset(config: FitConfig, tokenizer: Tokenizer, articles: _Learned) -> Dataset:
-    made: list[Row] = []
+def _dataset(
+    config: FitConfig,
+    tokenizer: Tokenizer,
+    articles: _Learned,
+    changed: random.Random | None = None,
+    beside: random.Random | None = None,
+) -> Dataset:
+    """Make examples of articles; `changed` makes variants of them, `beside` the variants that they are read beside."""
+    made: list[list[Row]] = []
     for annotated, complete in articles:
-        made += rows(
-            [annotated],
-            tokenizer,
-            size=config.window,
-            overlap=config.overlap,
-            windows=config.windows,
-            complete=complete,
-        )
-    return Dataset.from_list([{"row": json.dumps(row)} for row in made])
+        read = functools.partial(_rows, config, tokenizer, annotated, complete)
+        if beside is None or not config.consistency:
+            made += [[row] for row in read(changed)]
+        else:
+            # Other names may make another number of sections.
+            made += [[row for row in pair if row] for pair in zip_longest(read(changed), read(beside))]
+    return Dataset.from_list([{"rows": json.dumps(example)} for example in made])
+
+
+def _rows(
+    config: FitConfig, tokenizer: Tokenizer, annotated: AnnotatedArticle, complete: bool, changed: random.Random | None
+) -> list[Row]:
+    if changed is not None:
+        annotated = _variant(annotated, changed, config.disturbed)
+    found = rows(
+        [annotated], tokenizer, size=config.window, overlap=config.overlap, windows=config.windows, complete=complete
+    )
+    mask = next((i for name in _MASKS if (i := tokenizer.token_to_id(name)) is not None), None)
+    if changed is None or not config.masked or mask is None:
+        return list(found)
+    return [masked(row, mask, config.masked, changed) for row in found]
 
 
 def _parts(config: FitConfig) -> Split | None:
@@ -434,8 +452,14 @@ def _variant(annotated: AnnotatedArticle, chance: random.Random, share: float) -
 
 
 def _batch(examples: list[dict[str, str]], config: FitConfig, specials: tuple[int, int]) -> dict[str, Tensor]:
-    found = [json.loads(example["row"]) for example in examples]
-    return collate(found, size=config.window, overlap=config.overlap, specials=specials)
+    found: list[Row] = []
+    twins = []
+    for example in examples:
+        made = json.loads(example["rows"])
+        if len(made) > 1:
+            twins.append((len(found), len(found) + 1))
+        found += made
+    return collate(found, size=config.window, overlap=config.overlap, specials=specials, twins=twins)
 
 
 def _arguments(config: FitConfig, job: Job, folder: Path, device: str) -> TrainingArguments:
@@ -477,6 +501,12 @@ def _optimizer(job: Job, config: FitConfig) -> torch.optim.AdamW:
             chosen = [p for p in members if (p.ndim > 1) is plain]
             groups.append({"params": chosen, "lr": rate, "weight_decay": config.weight_decay if plain else 0.0})
     return torch.optim.AdamW(groups)
+
+
+def _divergence(one: Tensor, other: Tensor) -> Tensor:
+    """Mean of the Kullback-Leibler divergences in both directions, of logits `(…, 4)`."""
+    p, q = one.log_softmax(-1), other.log_softmax(-1)
+    return ((p.exp() - q.exp()) * (p - q)).sum(-1).mean() / 2
 
 
 def _mention_loss(logits: Tensor, right: Tensor) -> Tensor:

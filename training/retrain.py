@@ -233,31 +233,19 @@ def collate_quotes(batch: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     }
 
 
-def stance_loss(
-    head: StanceHead,
-    vectors: Tensor,
-    regions: Tensor,
-    roles: Tensor,
-    stances: Tensor,
-    *,
-    weights: Sequence[float],
-    smoothing: float,
-) -> Tensor:
+def stance_loss(parts: Tensor, stances: Tensor, *, weights: Sequence[float], smoothing: float) -> Tensor:
     """Give the weighted cross-entropy of a batch of quotes, the mean over the head's parts.
 
     Args:
-        head: Judges.
-        vectors: As for `StanceHead.parts`.
-        regions: As there.
-        roles: As there.
+        parts: Logits of each part of the head, `(parts, quotes, 4)`.
         stances: Soft labels `(quotes, 4)`.
         weights: Of the labels.
         smoothing: Share of a label that is spread over all.
     """
     weight = (stances * stances.new_tensor(weights)).sum(-1)
     stances = (1 - smoothing) * stances + smoothing / stances.shape[-1]
-    judged = [-(stances * p.log_softmax(-1)).sum(-1) for p in head.parts(vectors, regions, roles)]
-    return (torch.stack(judged).mean(0) * weight).sum() / weight.sum()
+    judged = -(stances * parts.log_softmax(-1)).sum(-1)
+    return (judged.mean(0) * weight).sum() / weight.sum()
 
 
 class HeadNetwork(nn.Module):
@@ -273,8 +261,8 @@ class HeadNetwork(nn.Module):
     def forward(self, *, vectors: Tensor, regions: Tensor, roles: Tensor, stances: Tensor) -> dict[str, Tensor]:
         """Give the loss of a batch from `collate_quotes`."""
         vectors = self.dropout(vectors)
-        loss = stance_loss(self.head, vectors, regions, roles, stances, weights=self.weights, smoothing=self.smoothing)
-        return {"loss": loss}
+        parts = torch.stack(self.head.parts(vectors, regions, roles))
+        return {"loss": stance_loss(parts, stances, weights=self.weights, smoothing=self.smoothing)}
 
 
 def averaged(before: dict[str, Tensor], after: dict[str, Tensor], keep: float) -> dict[str, Tensor]:

@@ -72,6 +72,10 @@ class FitConfig(BaseModel):
         variants: Changed copies of each article that an epoch reads beside the original: names exchanged in all
             of them (`training.exchange`), the text disturbed in some (`training.edits`).
         disturbed: Share of the variants whose text is disturbed.
+        masked: Share of the word pieces of the variants that are hidden behind the mask token.
+        consistency: Weight of how far the network's stances of a quote and of the same quote in another variant lie
+            apart; above 0 every article is read beside a variant of it in the same step (like R-Drop, Liang et al.
+            2021, https://arxiv.org/abs/2106.14448, with other names beside other dropout).
         stance_smoothing: Share of a stance label that is spread over all four.
         stance_weights: Of the labels in the loss, in the order of `Stance`.
         losses: Weights of tags, links, antecedents, targets and stances in the sum.
@@ -105,6 +109,8 @@ class FitConfig(BaseModel):
     pooled: bool = True
     variants: int = Field(0, ge=0)
     disturbed: float = Field(0.2, ge=0, le=1)
+    masked: float = Field(0.0, ge=0, lt=1)
+    consistency: float = Field(0.0, ge=0)
     stance_smoothing: float = Field(0.0, ge=0, lt=1)
     stance_weights: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
     losses: tuple[float, float, float, float, float] = (1.0, 0.5, 0.2, 0.2, 1.0)
@@ -118,8 +124,9 @@ class FitConfig(BaseModel):
             raise ValueError(f"overlap is {self.overlap}, expected less than window ({self.window})")
         if not self.data and self.new is None:
             raise ValueError("no data, expected files under 'data', or new articles (--data)")
-        if self.scope == "heads" and self.variants:
-            raise ValueError(f"variants is {self.variants}, expected 0 with the scope 'heads': texts are read once")
+        for key in ("variants", "consistency"):
+            if self.scope == "heads" and (found := getattr(self, key)):
+                raise ValueError(f"{key} is {found}, expected 0 with the scope 'heads': texts are read once")
         if not self.reader_layers and not self.pooled:
             raise ValueError("pooled is false and reader_layers 0, expected a stance head")
         return self
