@@ -24,6 +24,7 @@ from stance.names import (
     tidy_name,
     titled,
 )
+from stance.roles import role_words
 from stance.types import Span
 
 RELATIVE = frozenset("who which whose whom that".split())
@@ -46,6 +47,8 @@ _AFTER_NAME = re.compile(
     r"\s+(?:who|which|whose|and|or|of|in|at|for|from|on|with|to|a|an|the|as|also|himself|herself|is|was|has"
     r"|news agency|newspaper|magazine|website|news website)\b"
 )
+# A clause about a person that has been named or called something.
+_ABOUT = re.compile(r"(?<=\w)(?<!\b[Oo]ne),?\s(?:who|whom|whose)\s(?![^,]*\b(?:names?|called|as)\b)")
 _PARTY = "Republican|Democrat|Conservative|Independent|Tory|Liberal"
 # "The Republican", "the Arden MP" is somebody whom the article names elsewhere.
 _MEMBER = re.compile(rf"th(?:e|is|at)\s+(?:[\w.’'-]+\s+){{0,4}}(?:{_PARTY}|M[ES]?P)", re.IGNORECASE)
@@ -101,7 +104,7 @@ def candidates(text: str, sources: Iterable[Span]) -> list[Candidate]:
         if folded(words) in PRONOUNS or span in found:
             continue
         inside = named[bisect.bisect_left(starts, span.start) : bisect.bisect_left(starts, span.end)]
-        heads = [] if _MEMBER.fullmatch(words) else _heads(text, span, inside)
+        heads = [] if _MEMBER.fullmatch(words) else _heads(text, span, inside) or _beside(text, span, named, starts)
         if heads:
             others = _others(text, heads[-1].span.end, span.end, inside)
             name = " and ".join(found[head.span].name for head in heads) + others
@@ -157,6 +160,9 @@ def _others(text: str, start: int, end: int, inside: Sequence[Mention]) -> str:
 def _heads(text: str, span: Span, inside: Sequence[Mention]) -> list[Mention]:
     """Find whom a source is about: "his lawyer, Tom Adeyo", but not "Adeyo's lawyer" or "Adeyo supporters"."""
     span = Span(span.start, min(span.end, span.start + _LONGEST_SOURCE))
+    about = _ABOUT.search(text, span.start, span.end)
+    if about is not None:  # "the MP Ann Lee, who defeated Tom Ray" is not Tom Ray
+        span = Span(span.start, about.start())
     inside = [mention for mention in inside if mention.span.start < span.end]
     lead = _LEADING.match(text, span.start, span.end)
     start = lead.end() if lead else span.start
@@ -194,6 +200,19 @@ def _heads(text: str, span: Span, inside: Sequence[Mention]) -> list[Mention]:
     # A comma alone may begin an apposition; only "and" makes several speakers.
     together = " and " in text[joint[0].span.end : joint[-1].span.start]
     return joint if together else joint[:1]
+
+
+def _beside(text: str, span: Span, named: Sequence[Mention], starts: Sequence[int]) -> list[Mention]:
+    """Find the name right after a source that was cut short: "a spokeswoman|, Ann Lee, said"."""
+    comma = re.compile(r",\s+").match(text, span.end)
+    if comma is None or not role_words(text[span.start : span.end][-_LONGEST_SOURCE:]):
+        return []
+    k = bisect.bisect_left(starts, comma.end())
+    if k == len(named) or starts[k] != comma.end():
+        return []
+    near = named[k]
+    apposed = gender(near.name) is not None or text[near.span.end : near.span.end + 1] in {",", "."}
+    return [near] if apposed and not bodily(near.name) and _like_a_person(name_words(near.name)) else []
 
 
 def _modifies(name: str, after: str) -> bool:

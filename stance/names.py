@@ -16,10 +16,14 @@ TITLES = frozenset(
     "colonel col lieutenant lt constable corporal cpl admiral judge congressman congresswoman chairman chairwoman "
     "chief king queen prince princess pope cardinal rev reverend bishop archbishop imam rabbi sheriff mayor ambassador "
     "coach manager premier commissioner director candidate nominee activist lawyer analyst author actor actress "
-    "striker leader ceo mep msp congressional del speaker".split()
+    "striker leader ceo mep msp congressional del speaker commander brigadier undersecretary taoiseach ayatollah "
+    "pastor hon atty eng engr barr cllr datuk dato alhaji alhaja haji hajiya sheikh maulana brother sister comrade "
+    "councilor councilman councilwoman alderman alderwoman assemblyman assemblywoman marshal mullah mufti shaikh "
+    "maulvi monsignor pandit swami shri smt señor señora doña monsieur madame maître herr frau chairperson "
+    "commodore vice-chancellor".split()
 )
 # Of these, what stands before a name and never alone.
-HONORIFICS = frozenset("mr mrs ms dr sir lord lady dame sen rep gov prof".split())
+HONORIFICS = frozenset("mr mrs ms dr sir lord lady dame sen rep gov prof hon atty eng engr barr cllr".split())
 # Titles only beside another title: "Foreign Minister", but "Foreign Ministry".
 _QUALIFIERS = frozenset(
     "acting assistant chief city interim conservative culture defence defense dem democrat democratic deputy district "
@@ -193,13 +197,30 @@ MALE = frozenset(
 )
 # Countries and capitals that speak for a government, and are never "he" or "she", nor anybody's surname.
 PLACES = frozenset(
-    "afghanistan ankara argentina athens australia austria baghdad bangladesh beijing belgium berlin brazil "
-    "britain brussels cairo canada chile china colombia cuba damascus delhi denmark egypt england ethiopia "
-    "europe finland france geneva germany greece hungary india indonesia iran iraq ireland islamabad israel "
-    "italy japan jerusalem kabul kazakhstan kenya kiev kremlin kyiv lebanon libya london madrid mexico moscow "
-    "myanmar nigeria norway ottawa pakistan palestine paris peru poland portugal pyongyang riyadh rome russia "
-    "rwanda scotland seoul serbia spain sudan sweden switzerland syria taiwan tehran tokyo turkey uk ukraine us usa "
-    "venezuela vietnam wales washington xinjiang yemen".split()
+    "abuja accra afghanistan albania algeria algiers amman amsterdam andorra angola ankara antananarivo arabia "
+    "argentina armenia ashgabat asmara astana asuncion asunción athens australia austria azerbaijan baghdad bahamas "
+    "bahrain baku bamako bangkok bangladesh bangui banjul barbados basseterre beijing beirut belarus belgium belgrade "
+    "belize belmopan benin berlin bern bhutan bishkek bissau bogota bogotá bolivia bosnia botswana brasilia brasília "
+    "bratislava brazil brazzaville bridgetown britain brunei brussels bucharest budapest bulgaria burkina burundi "
+    "cairo cambodia cameroon canada canberra caracas chile china chisinau colombia colombo comoros conakry copenhagen "
+    "croatia cuba cyprus dakar damascus delhi denmark dhaka djibouti dodoma doha dublin dushanbe ecuador egypt "
+    "emirates england eritrea estonia eswatini ethiopia europe faso fiji finland france freetown funafuti gabon "
+    "gaborone gambia geneva germany ghana gitega greece grenada guatemala haiti hanoi harare havana helsinki honduras "
+    "honiara hungary iceland india indonesia iran iraq ireland islamabad israel italy jakarta jamaica japan jerusalem "
+    "juba kabul kampala kathmandu kazakhstan kenya khartoum kiev kigali kingstown kinshasa kiribati korea kosovo "
+    "kremlin kuwait kyiv kyrgyzstan lanka laos latvia lebanon lesotho liberia libreville libya liechtenstein lilongwe "
+    "lima lisbon lithuania ljubljana london luanda lusaka luxembourg madagascar madrid majuro malabo malawi malaysia "
+    "maldives malta managua manama manila maputo maseru mauritania mauritius mbabane mexico micronesia minsk "
+    "mogadishu moldova monaco mongolia monrovia montenegro montevideo morocco moroni moscow mozambique muscat myanmar "
+    "nairobi namibia nassau nauru naypyidaw nepal netherlands ngerulmud niamey nicaragua nicosia niger nigeria norway "
+    "nouakchott oman oslo ottawa ouagadougou pakistan palau palestine palikir panama paraguay paramaribo paris peru "
+    "philippines podgorica poland port-au-prince porto-novo portugal prague pretoria pristina pyongyang qatar quito "
+    "rabat ramallah reykjavik reykjavík riga riyadh romania rome russia rwanda samoa sanaa sarajevo saudi scotland "
+    "senegal seoul serbia singapore skopje slovakia slovenia somalia spain stockholm sudan suriname suva sweden "
+    "switzerland syria taipei taiwan tajikistan tallinn tanzania tashkent tbilisi tegucigalpa tehran thailand thimphu "
+    "tirana togo tokyo tonga tripoli tunis tunisia turkey turkmenistan tuvalu uganda uk ukraine ulaanbaatar uruguay "
+    "us usa uzbekistan vaduz valletta vanuatu venezuela vienna vientiane vietnam vilnius wales warsaw washington "
+    "windhoek xinjiang yamoussoukro yaounde yaoundé yaren yemen yerevan zagreb zambia zealand zimbabwe".split()
 )
 _HIS_TITLE = re.compile(r"\b(?:Mr|Sir|Lord|Messrs)\.?\s+$")
 _HER_TITLE = re.compile(r"\b(?:Mrs|Ms|Miss|Dame|Lady|Baroness)\.?\s+$")
@@ -398,7 +419,7 @@ def _trim(text: str, words: list[tuple[int, int]], lower: set[str]) -> Span | No
         words = words[_titles([text[slice(*word)] for word in words]) :]
     while words and (_dated(text, words) or text[words[-1][0]].islower()):
         words = words[:-1]
-    if not words or _PARTY_STATE.fullmatch(text[words[0][0] : words[-1][1]]):
+    if not words or _PARTY_STATE.fullmatch(text[words[0][0] : words[-1][1]]) or _holiday(text, words):
         return None
     title = all(_bare(text[slice(*word)]) in TITLES | _QUALIFIERS for word in words)
     title = title and _bare(text[slice(*words[-1])]) in TITLES
@@ -428,6 +449,12 @@ def _dated(text: str, words: Sequence[tuple[int, int]]) -> bool:
     """Whether words end with a day or month; but "Theresa May" does not."""
     last = _bare(text[slice(*words[-1])])
     return last in _DAYS and not (len(words) > 1 and gender(text[slice(*words[-2])]) is not None)
+
+
+def _holiday(text: str, words: Sequence[tuple[int, int]]) -> bool:
+    """Whether words are a day of the calendar: "Labor Day", but not "Doris Day"."""
+    last = _bare(text[slice(*words[-1])])
+    return len(words) > 1 and last in ("day", "eve") and gender(text[slice(*words[-2])]) is None
 
 
 def _starts_sentence(text: str, at: int) -> bool:

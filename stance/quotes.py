@@ -27,6 +27,11 @@ _FEW_WORDS = 3
 _NAME = r"[^\W\d_a-z][\w.'’-]*(?: [^\W\d_a-z][\w.'’-]*){0,4}?"
 _SIGNATURE = re.compile(rf"[.!?…]?(?:[\"”’'»]\s{{0,3}}|\s*[\r\n]\s*)[—–―]\s*({_NAME})(?=\s*[(,.\r\n]|\s*$)")
 _CUT_SHORT = ARTICLES | HONORIFICS
+_POSSESSIVES = frozenset("his her its their my our".split())
+_RELATION = re.compile(
+    r"\s+(?:aides?|brother|daughter|family|father|husband|lawyers?|mother|office|sister|son|team|wife)\s+"
+)
+_NAME_AFTER = re.compile(r"(?:\s+(?!(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)[A-Z][\w’'-]*){1,4}\s+")
 _SOME_WORDS = re.compile(r"\.?\s+(?:[\w’'.-]+\s+){1,5}")
 _SENTENCE_END = re.compile(r"[.!?][”’\"']?\s+\S")
 # A paragraph that opens with a mark although the one before did not close: the same speech goes on.
@@ -71,12 +76,15 @@ def token_quotes(reading: Reading, network: StanceNetwork, text: str) -> list[To
 
 
 def _completed(source: TokenSpan | None, cue: TokenSpan | None, tokens: Tokens, text: str) -> TokenSpan | None:
-    """Grow a source that is a mere article or title up to its cue: "the | minister | said"."""
+    """Grow a source that was cut short up to its cue: "the | minister | said", "the charity | Doorstep | said"."""
     if source is None or cue is None or cue[0] <= source[1]:
         return source
-    end = tokens.ends[source[1] - 1]
-    cut_short = text[tokens.starts[source[0]] : end].lower() in _CUT_SHORT
-    return (source[0], cue[0]) if cut_short and _SOME_WORDS.fullmatch(text[end : tokens.starts[cue[0]]]) else source
+    start, end = tokens.starts[source[0]], tokens.ends[source[1] - 1]
+    words, rest = text[start:end], text[end : tokens.starts[cue[0]]]
+    last = words.rpartition(" ")[2]
+    cut_short = words.lower() in _CUT_SHORT or (last[:1].isupper() and last.lower() in HONORIFICS)
+    grows = _SOME_WORDS if cut_short else _RELATION if words.lower() in _POSSESSIVES else _NAME_AFTER
+    return (source[0], cue[0]) if grows.fullmatch(rest) else source
 
 
 def _join(

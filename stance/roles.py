@@ -6,8 +6,9 @@ A later "the leader" means whom the article has called one; that is surer than a
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from enum import Enum
 
-from stance.names import TITLES
+from stance.names import BODY_WORDS, TITLES
 from stance.types import Span
 
 # Roles of one person; the titles of `stance.names` beside them.
@@ -22,6 +23,20 @@ _ROLES = TITLES | frozenset(
     "scientist singer sister skipper solicitor son speaker strategist student surgeon teacher trader treasurer umpire "
     "veteran widow wife winger witness writer".split()
 )
+_WOMEN = frozenset(
+    "actress aunt businesswoman chairwoman congresswoman councilwoman daughter duchess ex-wife girlfriend grandmother "
+    "headmistress mother niece policewoman princess queen sister spokeswoman widow wife woman".split()
+)
+_MEN = frozenset(
+    "businessman congressman councilman duke ex-husband father gentleman grandfather headmaster husband king "
+    "man nephew policeman prince son uncle widower".split()
+)
+# Bodies that are no country and no city, whatever the article calls them.
+_BODIES = BODY_WORDS & frozenset(
+    "party university college council committee association agency department ministry court bank group company "
+    "corporation union federation institute foundation commission network trust hospital school church service airline "
+    "bureau chamber museum library forum alliance coalition academy fund".split()
+) | frozenset("airline board charity club firm laboratory museum newspaper panel regulator watchdog".split())
 _STOP = frozenset(
     "a an the his her its their our my and or but said says told of for in at on by to from with as who when while "
     "that then also added asked is was are were has had".split()
@@ -96,6 +111,21 @@ def meant(phrase: str, known: Mapping[str, frozenset[str]]) -> list[str] | None:
     }
     most = max(shared.values(), default=0)
     return [name for name, count in shared.items() if count == most]
+
+
+class Kind(Enum):
+    """What a noun phrase is about; the value of a person is what `stance.names.gender` says of a first name."""
+
+    BODY = ""
+    WOMAN = "f"
+    MAN = "m"
+
+
+def kind_of(phrase: str) -> Kind | None:
+    """Tell a body, a woman or a man by the head of a noun phrase, or None where that may be either."""
+    words = [] if _OWNER.search(phrase) else _words(_TAIL.sub("", phrase))
+    head = words[-1] if words else ""
+    return Kind.BODY if head in _BODIES else Kind.WOMAN if head in _WOMEN else Kind.MAN if head in _MEN else None
 
 
 def another(phrase: str, role: frozenset[str]) -> bool:

@@ -16,7 +16,7 @@ from stance.candidates import RELATIVE, Candidate, bodily
 from stance.names import BODY_WORDS, PLACES, PRONOUNS, folded, gender, name_words
 from stance.network import StanceNetwork
 from stance.quotes import TokenQuote, TokenSpan
-from stance.roles import another, meant, roles
+from stance.roles import Kind, another, kind_of, meant, roles
 from stance.runtime import Reading
 from stance.types import AttributedQuote, Quote
 
@@ -49,6 +49,10 @@ _OWNED = re.compile(r"(?:by\s+)?(?:his|her|its|their|my|our)\s", re.IGNORECASE)
 _DEFINITE = re.compile(r"(?:(?:by|from|in|to|of|at|on|with)\s+)?(?:the|this|that)\s", re.IGNORECASE)
 _OF_PEOPLE = frozenset(["who", "whom"])
 _POINTING = PRONOUNS - {"one", "another"}
+_SOME_OF_THEM = re.compile(
+    r"(?:all|another|both|each|few|five|four|many|most|none|one|several|some|three|two) of (?:them|these|those|us|you)",
+    re.IGNORECASE,
+)
 _MANY = frozenset("many some most few several others".split())
 _PLURAL = frozenset("they them their theirs themselves".split())
 # What says something without being anybody: it speaks for itself.
@@ -134,12 +138,13 @@ def _resolve(
     pronoun = folded(words)
     if pronoun in _MANY:
         return pronoun, 1.0
-    if own is None and pronoun not in _POINTING:  # "one", or a piece of a source: "the"
+    if (own is None and pronoun not in _POINTING) or _SOME_OF_THEM.fullmatch(words):  # "one", or a piece: "the"
         return None, 1.0
     if _INDEFINITE.match(words) or (own is not None and _THING.fullmatch(own.name)):  # "a source" stands for itself
         return (None if own is None else own.name), 1.0
     personal = pronoun in _PERSONAL
     inside = set(name_words(words)) if own is not None else set()
+    kind = kind_of(words) if own is not None else None
     likely = [
         (c.name, p * (_SPOKE_BEFORE if c.name == spoke else 1.0))
         for c, p in ranking
@@ -148,11 +153,14 @@ def _resolve(
         and (not personal or _may_be(pronoun, c))
         and (pronoun not in _PLURAL or gender(c.name) is None or " and " in c.name)
         and not another(words, known.get(c.name, frozenset()))
+        and (kind in (None, Kind.BODY) or _fits(kind, c.name))
     ]
     called = meant(words, known) if _DEFINITE.match(words) else None
     if called:
         likely = [(name, p) for name, p in likely if name in called] or [(name, 1.0) for name in called]
     total = sum(p for _, p in likely)
+    if kind is Kind.BODY:  # after the sum: what is no body does not make one of the others likelier
+        likely = [(name, p) for name, p in likely if _fits(kind, name)]
     name, probability = max(likely, key=lambda pair: pair[1], default=("", 0.0))
     sure = least if own is None or called or _DEFINITE.match(words) else _SURE_OF_ANOTHER
     if called == []:
@@ -165,6 +173,16 @@ def _resolve(
     if own is None or (_DEFINITE.match(words) and _own(ranking, own) < _SURE_OF_ITSELF):
         return None, 1.0 - share
     return own.name, (share if name == own.name else 1.0 - share)
+
+
+def _fits(kind: Kind | None, name: str) -> bool:
+    """Whether a name may be what a noun phrase says that it is: no country is "the board", no man "the widow"."""
+    if kind is None:
+        return True
+    place, known = PLACES.issuperset(name_words(name)), gender(name) if " " in name else None
+    if kind is Kind.BODY:
+        return not place and known is None
+    return not place and not bodily(name) and known in (None, kind.value)
 
 
 def _differ(name: str, other: str) -> bool:
