@@ -68,6 +68,11 @@ MENTIONS = {
     ),
     "a party before a name": ("Republican Ann Lowe met the Republican Party.", ["Ann Lowe", "Republican Party"]),
     "a sentence in capitals": ("THEY LIED TO US. The EAST ARDEN UNION met.", ["EAST ARDEN UNION"]),
+    "titles of many countries": (
+        "They met Alhaji Musa Tait, Brother Ned Ray, Brigadier Ann Lowe and Datuk Omar Lim; Hon. Bo Roe left.",
+        ["Musa Tait", "Ned Ray", "Ann Lowe", "Omar Lim", "Bo Roe"],
+    ),
+    "days of the calendar": ("They met Doris Day on Labor Day and on Christmas Eve.", ["Doris Day"]),
     "titles alone name nobody": ("They met the Planning Minister and the Vice President.", []),
 }
 

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 
 from stance.marks import quoted_spans
 from stance.network import ROLES, Decoding
-from stance.quotes import TokenQuote, kind, locate, tag_spans, word_starts
+from stance.quotes import TokenQuote, _completed, kind, locate, tag_spans, word_starts
 from stance.runtime import Reading
 from stance.types import Claim, Kind, Span
 from stance.windows import tokenize
@@ -271,6 +271,30 @@ def test_a_source_is_more_than_its_article(claims_of: Callable[[str], list[Claim
     quote = claim.attributed.quote
     assert quote.source is not None
     assert text[slice(*quote.source)] == "the Democratic nominee"
+
+
+@pytest.mark.parametrize(
+    ("source", "rest", "grown"),
+    [
+        ("the", "minister said", "the minister"),
+        ("Its director, Engr", ". Ada Lowe said", "Its director, Engr. Ada Lowe"),
+        ("The charity", "Doorstep said", "The charity Doorstep"),
+        ("Her", "husband said", "Her husband"),
+        ("Her", "belief said", "Her"),
+        ("The charity", "on Monday said", "The charity"),
+        ("The charity", "Monday said", "The charity"),
+        ("The local rep", "quietly said", "The local rep"),
+    ],
+)
+def test_a_source_cut_short_grows_to_its_cue(source: str, rest: str, grown: str, tokenizer: Tokenizer) -> None:
+    text = f"{source}{'' if rest.startswith('.') else ' '}{rest} so."
+    tokens = tokenize(text, tokenizer)
+    parts = (source, "said")
+    found, cue = (tokens.touching(Span(text.index(part), text.index(part) + len(part))) for part in parts)
+    assert found is not None
+    got = _completed(found, cue, tokens, text)
+    assert got is not None
+    assert text[slice(*tokens.span(*got))].strip() == grown
 
 
 def test_growing_stops_where_more_of_the_quote_begins(tokenizer: Tokenizer) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from stance.names import mentions
-from stance.roles import another, meant, role_words, roles
+from stance.roles import Kind, another, kind_of, meant, role_words, roles
 
 TEXT = (
     "Harbour union leader Petra Lindqvist met Omar Haddad, the finance minister, on Monday. Deputy Mayor Ines Roca "
@@ -81,6 +81,25 @@ def test_more_shared_words_decide(phrase: str) -> None:
 
 def test_a_verb_before_a_name_is_no_role() -> None:
     assert _known("On Friday came Petra Lindqvist, who said nothing.") == {}
+
+
+@pytest.mark.parametrize(
+    ("phrase", "kind"),
+    [
+        ("the spokeswoman", Kind.WOMAN),
+        ("a widow from the north", Kind.WOMAN),
+        ("the congressman", Kind.MAN),
+        ("The safety board", Kind.BODY),
+        ("the company", Kind.BODY),
+        ("the minister", None),
+        ("the government", None),
+        ("the chairman", None),
+        ("the minister's wife", None),
+        ("", None),
+    ],
+)
+def test_a_noun_phrase_tells_a_body_a_woman_or_a_man(phrase: str, kind: Kind | None) -> None:
+    assert kind_of(phrase) is kind
 
 
 @pytest.mark.parametrize(

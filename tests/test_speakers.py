@@ -97,6 +97,22 @@ CASES = {
         "Omar Haddad met two unions on Friday.\n\n“We got nothing from this,” they said afterwards.",
         {"We got nothing": None},
     ),
+    "some of them": (
+        "Twelve miners met the council. “We were never asked,” one of them said.",
+        {"We were never asked": None},
+    ),
+    "the widow is no man": (
+        "Omar Haddad and Petra Lindqvist met at the mill. “He was never paid,” the widow said.",
+        {"He was never paid": "Petra Lindqvist"},
+    ),
+    "a wife is not her husband": (
+        "Omar Haddad lost his job on Friday. His wife said he had been warned.",
+        {"he had been warned": "wife"},
+    ),
+    "the board is no country": (
+        "Two ships of Suriname collided in May.\n\n“No fault was found in either engine,” the board said.",
+        {"No fault was found": "board"},
+    ),
     "many": ("The council met for an hour. Many said the lake was lost.", {"the lake was lost": "many"}),
     "two of one surname": (
         "Anna Berg and Otto Berg own the mill.\n\nBerg said the smell was gone.",
@@ -228,6 +244,11 @@ def test_candidates_are_the_names_and_the_sources_that_are_no_pronouns() -> None
         ("Ann Lee and House Speaker Tom Ray", "Ann Lee and Tom Ray", True),
         ("Lord Justice Rowe and Mr Justice Pell", "Rowe and Pell", True),
         ("at least four pilots", "four pilots", False),
+        ("Alhaji Musa Tait", "Musa Tait", True),
+        ("Director of Ports, Engr. Ada Lowe", "Ada Lowe", True),
+        ("the Arden rowers, whose coach is Tom Ray", "Arden rowers", False),
+        ("A neighbour who had met Tom Ray", "neighbour", False),
+        ("A neighbour who is known as Tom Ray", "Tom Ray", True),
     ],
 )
 def test_a_candidate_is_named_by_its_head(source: str, name: str, named: bool) -> None:
@@ -253,6 +274,20 @@ def test_a_piece_of_a_source_is_no_candidate(source: str) -> None:
 )
 def test_titles_tell_namesakes_apart(text: str, name: str) -> None:
     assert [c.name for c in candidates(text, []) if text[slice(*c.span)] == "Roe"][-1] == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("“It rained,” a spokeswoman, Kerry Oldham, said.", "Kerry Oldham"),
+        ("“It rained,” said a spokeswoman, Ann Lee of Arden.", "Ann Lee"),
+        ("“It rained,” a spokeswoman, Arden Council, said.", "spokeswoman"),
+        ("“It rained,” a spokeswoman, Monday.", "spokeswoman"),
+    ],
+)
+def test_a_source_cut_short_has_its_name_beside_it(text: str, name: str) -> None:
+    span = _span(text, "a spokeswoman")
+    assert {c.span: c.name for c in candidates(text, [span])}[span] == name
 
 
 def test_a_source_that_is_a_name_is_one_candidate() -> None:
