@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -25,7 +26,7 @@ from training.evaluate import evaluate
 from training.fit import TrainingNetwork, examples, fit, start
 from training.metrics import stance_score
 from training.settings import FitConfig
-from training.tune import tune
+from training.tune import _STANCE_WEIGHTS, _stance_weights, tune
 
 MARKED = """# id: harbour
 {c1:“We will rebuild the pier before winter,”} {s1:Nora Feld} {u1:said}. {s2:She} {u2:denied} {c2:any delay}. {s3:She}
@@ -282,6 +283,16 @@ def test_tune_chooses_constants_and_leaves_the_rest(tiny_model: Path, held: list
     assert decoding.stance_weight[3] == 1.0
     assert all(line.strip() for line in log)
     assert pipeline.network.config.model_copy(update={"decoding": before.decoding}) == before
+
+
+def test_labels_that_come_too_seldom_get_more_weight() -> None:
+    chance = np.random.default_rng(7)
+    gold = chance.integers(4, size=400)
+    right = chance.dirichlet(np.ones(4), 400) + 2 * np.eye(4)[gold]
+    shy = right * [1.0, 0.2, 1.0, 1.0]  # of denials
+    weights = _stance_weights([(shy / shy.sum(-1, keepdims=True), gold)])
+    assert weights[1] == max(_STANCE_WEIGHTS)
+    assert weights[0] < weights[1] > weights[2]
 
 
 @pytest.mark.slow

