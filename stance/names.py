@@ -20,7 +20,7 @@ TITLES = frozenset(
     "pastor hon atty eng engr barr cllr datuk dato alhaji alhaja haji hajiya sheikh maulana brother sister comrade "
     "councilor councilman councilwoman alderman alderwoman assemblyman assemblywoman marshal mullah mufti shaikh "
     "maulvi monsignor pandit swami shri smt señor señora doña monsieur madame maître herr frau chairperson "
-    "commodore vice-chancellor".split()
+    "commodore vice-chancellor cde duchess countess viscount marquess dom".split()
 )
 # Of these, what stands before a name and never alone.
 HONORIFICS = frozenset("mr mrs ms dr sir lord lady dame sen rep gov prof hon atty eng engr barr cllr".split())
@@ -59,7 +59,7 @@ _DAYS = frozenset(
 PRONOUNS = frozenset(
     "he she they we i you it him her them us me who whom his hers their theirs himself herself themselves this "
     "that these those one ones both others another some many most all its which whose whoever everyone everybody "
-    "someone somebody anyone nobody none her".split()
+    "someone somebody anyone nobody none her each".split()
 )
 _ACRONYMS = frozenset(["IT", "US", "WHO"])  # no pronouns
 # First names that tell a woman from a man; enough to keep "he" from Michelle and "Mr" from Hillary.
@@ -232,7 +232,8 @@ BODY_WORDS = frozenset(
     "street united city county state states board commission international network press tribune herald star "
     "trust hospital school church police service services airport campaign center centre airlines division bureau "
     "chamber parliament museum library senate minority majority secretary speaker lawyers society forum alliance "
-    "coalition administration government academy action fund pac project".split()
+    "coalition administration government academy action fund pac project front bloc league authority embassy "
+    "consulate tribunal syndicate consortium orchestra guild".split()
 )
 # Initials ("J.K."), or a word with a capital; a plural possessive stays inside a name ("Farmers' Union").
 _WORD = (
@@ -246,6 +247,7 @@ _PARTY_STATE = re.compile(r"[RDI]-[A-Z][\w.]*(?: [A-Z][\w.]*)?")
 _LONGEST_IN_CAPITALS = 4
 _LONGEST_OF_PERSON = 10  # words, titles included
 _POSSESSIVE = re.compile(r"['’]s?$")
+_OFFICE_OWNER = re.compile(r"(?:Minister|President|Governor|Mayor|Chancellor|Premier|Attorney|General|Speaker)['’]s$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +350,8 @@ def _titles(parts: list[str]) -> int:
     """Count the words before a name that are titles; the last word is always the name."""
     count = 0
     for i, part in enumerate(parts[:-1]):
+        if _OFFICE_OWNER.search(part) and parts[i + 1] == "Office":
+            return 0
         if _bare(part) in TITLES and part != "Del" and parts[i + 1][:1].isupper():  # "Del. Lee", but "Lana Del Rey"
             count = i + 1
         elif _bare(part) not in _QUALIFIERS:
@@ -370,8 +374,10 @@ def _at_titles(text: str, words: list[tuple[int, int]]) -> Iterator[list[tuple[i
     for i, word in enumerate(words):
         title = _bare(text[slice(*word)]) in TITLES and i + 1 < len(words) and text[words[i + 1][0]].isupper()
         title = title and text[slice(*word)] != "Del"
-        if part and title:
-            if any(_bare(text[slice(*w)]) not in _QUALIFIERS for w in part):
+        if _OFFICE_OWNER.search(text[slice(*word)]) and text.startswith(" Office", word[1]):
+            part.append(word)  # "the Prime Minister's Office"
+        elif part and title:
+            if any(_bare(text[slice(*w)]) not in _QUALIFIERS | ARTICLES for w in part):
                 yield part
             part = [word]
         elif re.search(r"['’]s$", text[slice(*word)]):

@@ -13,15 +13,20 @@ from stance.types import Span
 
 # Roles of one person; the titles of `stance.names` beside them.
 _ROLES = TITLES | frozenset(
-    "accountant adviser advisor aide anchor attorney-general banker barrister boss broadcaster broker campaigner "
-    "champion columnist commander comptroller constable correspondent counsel daughter defendant defender deputy "
-    "designer developer doctor driver economist editor engineer envoy executive ex-husband ex-wife farmer father "
-    "founder goalkeeper governor-general head headmaster headteacher historian host husband inspector inventor "
-    "investigator journalist justice lawmaker legislator mayor midfielder moderator mother negotiator novelist nurse "
-    "officer official organiser organizer owner partner physician pilot player politician pollster presenter "
-    "president-elect principal producer prosecutor publisher quarterback ref referee reporter researcher "
-    "scientist singer sister skipper solicitor son speaker strategist student surgeon teacher trader treasurer umpire "
-    "veteran widow wife winger witness writer".split()
+    "accountant adviser advisor agent aide anchor archivist assistant astronomer attorney-general aunt baker banker "
+    "barrister biologist boss broadcaster broker builder butcher campaigner caretaker champion chef chemist clerk "
+    "client colleague columnist composer comptroller conductor contractor convenor coroner correspondent counsel "
+    "cousin curator daughter defendant defender dentist deputy designer developer diplomat doctor driver ecologist "
+    "economist editor electrician engineer envoy epidemiologist ex-husband ex-wife executive farmer father fisherman "
+    "founder geologist goalkeeper governor-general guard head headmaster headmistress headteacher historian host "
+    "hotelier husband hydrologist inventor investigator journalist justice lawmaker legislator librarian magistrate "
+    "mate midfielder miner moderator mother musician negotiator neighbor neighbour nephew niece novelist nurse "
+    "officer official opponent organiser organist organizer owner painter paramedic partner pathologist physician "
+    "pilot player poet politician pollster postman presenter president-elect priest principal producer prosecutor "
+    "publisher quarterback ranger ref referee reporter researcher rival sailor scientist sculptor secretary-general "
+    "shepherd shopkeeper singer skipper solicitor son statistician strategist student surgeon teacher technician "
+    "trader trainer treasurer umpire uncle vet veteran veterinarian violinist waiter warden whistleblower widow wife "
+    "winger witness writer".split()
 )
 _WOMEN = frozenset(
     "actress aunt businesswoman chairwoman congresswoman councilwoman daughter duchess ex-wife girlfriend grandmother "
@@ -53,6 +58,26 @@ _SAME = {
     "tories": "conservative",
     "pm": "prime minister",
     "ref": "referee",
+    "gov": "governor",
+    "sen": "senator",
+    "rep": "representative",
+    "prof": "professor",
+    "gen": "general",
+    "col": "colonel",
+    "lt": "lieutenant",
+    "capt": "captain",
+    "sgt": "sergeant",
+    "det": "detective",
+    "insp": "inspector",
+    "supt": "superintendent",
+    "cllr": "councillor",
+    "councilor": "councillor",
+    "rev": "reverend",
+    "adm": "admiral",
+    "atty": "attorney",
+    "vice-president": "vice president",
+    "vice-chairman": "vice chairman",
+    "vice-chancellor": "vice chancellor",
 }
 _TAIL = re.compile(r"\b(?:of|for|from|at|in|on|to|with|who|which|that)\b.*", re.DOTALL | re.IGNORECASE)
 # Within one sentence; but "Sen." ends none.
@@ -61,6 +86,10 @@ _AFTER = re.compile(
     r"(?:\s*\([^)\n]{1,20}\))?(?:,|\s+[-–—])\s+(?!(?:and|but|or|said|says|told|added|asked|as|when|while|who|then|also)\b)"
     r"([^,.;:()\n“”\"]{3,80})(?=[,.;:)\n]|\s+[-–—]\s)"
 )
+
+
+# "the district commissioner, | Ann Lee"
+_CALLED = re.compile(r"\b(?:the|an?|his|her|its|their)\s+([^,.;:()\n“”\"]{3,60}),\s+$", re.IGNORECASE)
 
 
 def roles(text: str, named: Iterable[tuple[Span, str]]) -> dict[str, frozenset[str]]:
@@ -83,6 +112,9 @@ def roles(text: str, named: Iterable[tuple[Span, str]]) -> dict[str, frozenset[s
                     break
                 words.append(word)
             found[name].update(words)
+        called = _CALLED.search(text, max(0, span.start - 80), span.start)
+        if called is not None and (role := role_words(called[1])):
+            found[name].update(role)
         after = _AFTER.match(text, span.end, span.end + 120)
         if after is not None and (role := role_words(after[1])):
             found[name].update(role)
@@ -99,7 +131,8 @@ def meant(phrase: str, known: Mapping[str, frozenset[str]]) -> list[str] | None:
     """Find whom a role word means: the names whose roles share its head, of them those that share most words.
 
     Returns:
-        Names, none where nobody has been called that; None where the phrase names no role.
+        Names, none where nobody has been called that; None where the phrase names no role, or one that somebody has
+        and a place that nobody is said to be from ("the Arden senator").
     """
     words = role_words(phrase)
     if not words or _OWNER.search(phrase):  # "the minister's spokesman" is not any spokesman
@@ -109,6 +142,8 @@ def meant(phrase: str, known: Mapping[str, frozenset[str]]) -> list[str] | None:
         for name, role in known.items()
         if words[-1] in role and _agree(role, frozenset(words))
     }
+    if not shared and _placed(phrase) and any(words[-1] in role for role in known.values()):
+        return None
     most = max(shared.values(), default=0)
     return [name for name, count in shared.items() if count == most]
 
@@ -131,7 +166,13 @@ def kind_of(phrase: str) -> Kind | None:
 def another(phrase: str, role: frozenset[str]) -> bool:
     """Whether a role word means somebody else than who has this role: the shadow chancellor is not the chancellor."""
     words = role_words(phrase)
-    return bool(words) and words[-1] in role and not _agree(role, frozenset(words))
+    return bool(words) and words[-1] in role and not _placed(phrase) and not _agree(role, frozenset(words))
+
+
+def _placed(phrase: str) -> bool:
+    """Whether a role word has a name before it: "the Arden senator", but not "the Democratic senator"."""
+    names = re.findall(r"(?<=\s)[A-Z][\w.’'-]*(?=\s)", phrase)
+    return any(word not in _ROLES | _PARTIES for name in names for word in _words(name))
 
 
 def _agree(role: frozenset[str], words: frozenset[str]) -> bool:

@@ -5,6 +5,7 @@ phrase of a source that is never named, and give no name where two people may be
 """
 
 import bisect
+import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from stance.candidates import RELATIVE, Candidate, bodily
 from stance.names import BODY_WORDS, PLACES, PRONOUNS, folded, gender, name_words
 from stance.network import StanceNetwork
 from stance.quotes import TokenQuote, TokenSpan
-from stance.roles import Kind, another, kind_of, meant, roles
+from stance.roles import Kind, another, kind_of, meant, role_words, roles
 from stance.runtime import Reading
 from stance.types import AttributedQuote, Quote
 
@@ -37,7 +38,7 @@ _SURE_OF_UNKNOWN = 0.9
 # For "Clinton" where two have that name: else the surname stands alone. Swept on the same sets: at 0.75 one wrong name
 # fewer than at 0.6 for each five that lose their first name; 0.9 loses more of these and avoids no other wrong name.
 _SURE_OF_NAMESAKE = 0.75
-# For "her counterpart", who is seldom she; not swept.
+# For "her report", which is seldom she; not swept.
 _SURE_OF_OWNED = 0.95
 _FIRST_PERSON = frozenset("i we me us my our".split())
 _PERSONAL = frozenset("he she him her his hers himself herself".split())
@@ -155,7 +156,7 @@ def _resolve(
         and not another(words, known.get(c.name, frozenset()))
         and (kind in (None, Kind.BODY) or _fits(kind, c.name))
     ]
-    called = meant(words, known) if _DEFINITE.match(words) else None
+    called = meant(words, known) if _DEFINITE.match(words) or _OWNED.match(words) else None
     if called:
         likely = [(name, p) for name, p in likely if name in called] or [(name, 1.0) for name in called]
     total = sum(p for _, p in likely)
@@ -165,8 +166,10 @@ def _resolve(
     sure = least if own is None or called or _DEFINITE.match(words) else _SURE_OF_ANOTHER
     if called == []:
         sure = max(sure, _SURE_OF_UNKNOWN)
-    if _OWNED.match(words):  # "her counterpart" is not she
-        sure = _SURE_OF_OWNED
+    if _OWNED.match(words) and not called:
+        # "Her report" may be hers, and "her husband" Tom Lee; "her lawyer" is neither she nor any name nearby.
+        kin = kind is not None and kind is not Kind.BODY and gender(name) == kind.value
+        sure = _SURE_OF_OWNED if kin or not role_words(words) else math.inf
     share = probability / total if total else 0.0
     if share and share >= sure:
         return name, share
@@ -210,6 +213,9 @@ def _may_be(pronoun: str, candidate: Candidate) -> bool:
     """Whether "he" or "she" may mean a candidate: no body, no acronym, no first name of the other gender."""
     words = name_words(candidate.name)
     if BODY_WORDS & set(words) or PLACES.issuperset(words) or " and " in candidate.name:
+        return False
+    kind = None if candidate.named else kind_of(candidate.name)
+    if kind is not None and kind.value != ("f" if pronoun in _HERS else "m"):
         return False
     if candidate.name.isupper() and len(candidate.name) > 1:
         return False
