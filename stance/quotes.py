@@ -33,6 +33,7 @@ _RELATION = re.compile(
 )
 _NAME_AFTER = re.compile(r"(?:\s+(?!(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)[A-Z][\w’'-]*){1,4}\s+")
 _SOME_WORDS = re.compile(r"\.?\s+(?:[\w’'.-]+\s+){1,5}")
+_PARAGRAPH = re.compile(r"\s*\n\s*\n\s*")
 _SENTENCE_END = re.compile(r"[.!?][”’\"']?\s+\S")
 # A paragraph that opens with a mark although the one before did not close: the same speech goes on.
 _GOES_ON = re.compile(r"[.!?…]?\s*[\r\n]\s*[“\"‘'«„]")
@@ -70,14 +71,18 @@ def token_quotes(reading: Reading, network: StanceNetwork, text: str) -> list[To
     linked = [cue for _, cue in parts]
     sources = _link_sources(reading, network, first, linked, spans["source"])
     return [
-        TokenQuote(tuple(part), cue, _completed(source, cue, reading.tokens, text), probability)
+        TokenQuote(tuple(part), cue, source and _completed(source, cue, reading.tokens, text), probability)
         for (part, cue), (source, probability) in zip(parts, sources, strict=True)
     ]
 
 
-def _completed(source: TokenSpan | None, cue: TokenSpan | None, tokens: Tokens, text: str) -> TokenSpan | None:
-    """Grow a source that was cut short up to its cue: "the | minister | said", "the charity | Doorstep | said"."""
-    if source is None or cue is None or cue[0] <= source[1]:
+def _completed(source: TokenSpan, cue: TokenSpan | None, tokens: Tokens, text: str) -> TokenSpan:
+    """Make a source whole: grown up to its cue where it was cut short, and never over the end of a paragraph.
+
+    "The | minister | said", "the charity | Doorstep | said".
+    """
+    source = _in_paragraph(source, cue, tokens, text)
+    if cue is None or cue[0] <= source[1]:
         return source
     start, end = tokens.starts[source[0]], tokens.ends[source[1] - 1]
     words, rest = text[start:end], text[end : tokens.starts[cue[0]]]
@@ -85,6 +90,17 @@ def _completed(source: TokenSpan | None, cue: TokenSpan | None, tokens: Tokens, 
     cut_short = words.lower() in _CUT_SHORT or (last[:1].isupper() and last.lower() in HONORIFICS)
     grows = _SOME_WORDS if cut_short else _RELATION if words.lower() in _POSSESSIVES else _NAME_AFTER
     return (source[0], cue[0]) if grows.fullmatch(rest) else source
+
+
+def _in_paragraph(source: TokenSpan, cue: TokenSpan | None, tokens: Tokens, text: str) -> TokenSpan:
+    """Give the part of a source that lies in the paragraph of its cue: "say students" of a headline ends there."""
+    start, end = tokens.starts[source[0]], tokens.ends[source[1] - 1]
+    breaks = list(_PARAGRAPH.finditer(text, start, end))
+    if not breaks:
+        return source
+    before = cue is None or cue[0] < source[1]
+    part = Span(start, breaks[0].start()) if before else Span(breaks[-1].end(), end)
+    return tokens.touching(part) or source
 
 
 def _join(

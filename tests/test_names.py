@@ -73,6 +73,10 @@ MENTIONS = {
         ["Musa Tait", "Ned Ray", "Ann Lowe", "Omar Lim", "Bo Roe"],
     ),
     "days of the calendar": ("They met Doris Day on Labor Day and on Christmas Eve.", ["Doris Day"]),
+    "an office is no office-holder": (
+        "The Prime Minister's Office called the Attorney General’s Office.",
+        ["Prime Minister's Office", "Attorney General’s Office"],
+    ),
     "titles alone name nobody": ("They met the Planning Minister and the Vice President.", []),
 }
 

@@ -24,6 +24,7 @@ def _known(text: str) -> dict[str, frozenset[str]]:
         ("Ines Roca", {"deputy", "mayor"}),
         ("Tom Ashe", {"mayor", "former", "judge"}),
         ("Luca Brandt", {"cardinal"}),
+        ("Ida Voss", {"referee"}),
     ],
 )
 def test_roles_stand_before_a_name_and_after_it(name: str, expected: set[str]) -> None:
@@ -39,7 +40,10 @@ def test_roles_stand_before_a_name_and_after_it(name: str, expected: set[str]) -
         ("the deputy mayor", ["Ines Roca"]),
         ("the cardinal", ["Luca Brandt"]),
         ("the judge of the county court", ["Tom Ashe"]),
+        ("the referee", ["Ida Voss"]),
         ("the governor", []),
+        ("the Arden mayor", None),
+        ("the Arden governor", []),
         ("the ministry", None),
         ("the mayor's driver", None),
         ("the crowd", None),
@@ -47,6 +51,16 @@ def test_roles_stand_before_a_name_and_after_it(name: str, expected: set[str]) -
 )
 def test_a_role_word_means_who_was_called_so(phrase: str, names: list[str] | None) -> None:
     assert meant(phrase, _known(TEXT)) == names
+
+
+@pytest.mark.parametrize(
+    ("title", "phrase"),
+    [("Gov.", "the governor"), ("Sen.", "the senator"), ("Capt.", "the captain"), ("Prof.", "the professor")],
+)
+def test_a_title_cut_short_is_the_role(title: str, phrase: str) -> None:
+    known = _known(f"They met {title} Petra Lindqvist and Omar Haddad, a vice-president of the bank.")
+    assert meant(phrase, known) == ["Petra Lindqvist"]
+    assert meant("the vice president", known) == ["Omar Haddad"]
 
 
 def test_of_two_of_one_role_both_may_be_meant() -> None:

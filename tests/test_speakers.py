@@ -109,6 +109,14 @@ CASES = {
         "Omar Haddad lost his job on Friday. His wife said he had been warned.",
         {"he had been warned": "wife"},
     ),
+    "a lawyer is not his client": (
+        "Omar Haddad owns the mill. He was away on Friday. “The smell is gone,” his lawyer said.",
+        {"The smell is gone": "lawyer"},
+    ),
+    "he is no spokeswoman": (
+        "A channel spokeswoman said the series would go on. Otto Berg wrote it.\n\n“I sleep well,” he said.",
+        {"I sleep well": "Otto Berg"},
+    ),
     "the board is no country": (
         "Two ships of Suriname collided in May.\n\n“No fault was found in either engine,” the board said.",
         {"No fault was found": "board"},
