@@ -13,7 +13,7 @@ from stance.types import Span
 
 # Roles of one person; the titles of `stance.names` beside them.
 _ROLES = TITLES | frozenset(
-    "accountant adviser advisor agent aide anchor archivist assistant astronomer attorney-general aunt baker banker "
+    "accountant adviser advisor agent aide anchor archivist assistant auditor astronomer attorney-general aunt baker banker "
     "barrister biologist boss broadcaster broker builder butcher campaigner caretaker champion chef chemist clerk "
     "client colleague columnist composer comptroller conductor contractor convenor coroner correspondent counsel "
     "cousin curator daughter defendant defender dentist deputy designer developer diplomat doctor driver ecologist "

@@ -156,7 +156,9 @@ def _resolve(
         and not another(words, known.get(c.name, frozenset()))
         and (kind in (None, Kind.BODY) or _fits(kind, c.name))
     ]
-    called = meant(words, known) if _DEFINITE.match(words) or _OWNED.match(words) else None
+    called = meant(words, known)
+    if not _DEFINITE.match(words) and not _OWNED.match(words) and (called is None or len(called) != 1):
+        called = None  # "captain says" of a headline, where the article has one
     if called:
         likely = [(name, p) for name, p in likely if name in called] or [(name, 1.0) for name in called]
     total = sum(p for _, p in likely)

@@ -113,6 +113,10 @@ CASES = {
         "Omar Haddad owns the mill. He was away on Friday. “The smell is gone,” his lawyer said.",
         {"The smell is gone": "lawyer"},
     ),
+    "a role in the headline": (
+        "Pay was cut in May, captain says\n\nThe team's captain, Petra Lindqvist, met the coach, Otto Berg, on Friday.",
+        {"Pay was cut in May": "Petra Lindqvist"},
+    ),
     "he is no spokeswoman": (
         "A channel spokeswoman said the series would go on. Otto Berg wrote it.\n\n“I sleep well,” he said.",
         {"I sleep well": "Otto Berg"},
