@@ -13,20 +13,20 @@ from stance.types import Span
 
 # Roles of one person; the titles of `stance.names` beside them.
 _ROLES = TITLES | frozenset(
-    "accountant adviser advisor agent aide anchor archivist assistant auditor astronomer attorney-general aunt baker banker "
-    "barrister biologist boss broadcaster broker builder butcher campaigner caretaker champion chef chemist clerk "
-    "client colleague columnist composer comptroller conductor contractor convenor coroner correspondent counsel "
-    "cousin curator daughter defendant defender dentist deputy designer developer diplomat doctor driver ecologist "
-    "economist editor electrician engineer envoy epidemiologist ex-husband ex-wife executive farmer father fisherman "
-    "founder geologist goalkeeper governor-general guard head headmaster headmistress headteacher historian host "
-    "hotelier husband hydrologist inventor investigator journalist justice lawmaker legislator librarian magistrate "
-    "mate midfielder miner moderator mother musician negotiator neighbor neighbour nephew niece novelist nurse "
-    "officer official opponent organiser organist organizer owner painter paramedic partner pathologist physician "
-    "pilot player poet politician pollster postman presenter president-elect priest principal producer prosecutor "
-    "publisher quarterback ranger ref referee reporter researcher rival sailor scientist sculptor secretary-general "
-    "shepherd shopkeeper singer skipper solicitor son statistician strategist student surgeon teacher technician "
-    "trader trainer treasurer umpire uncle vet veteran veterinarian violinist waiter warden whistleblower widow wife "
-    "winger witness writer".split()
+    "accountant adviser advisor agent aide anchor archivist assistant astronomer attorney-general auditor aunt baker "
+    "banker barrister biologist boss broadcaster broker builder butcher campaigner caretaker champion chef chemist "
+    "clerk client colleague columnist composer comptroller conductor contractor convenor coroner correspondent "
+    "counsel cousin curator daughter defendant defender dentist deputy designer developer diplomat doctor driver "
+    "ecologist economist editor electrician engineer envoy epidemiologist ex-husband ex-wife executive farmer father "
+    "fisherman founder geologist goalkeeper governor-general guard head headmaster headmistress headteacher historian "
+    "host hotelier husband hydrologist inventor investigator journalist justice lawmaker legislator librarian "
+    "magistrate mate midfielder miner moderator mother musician negotiator neighbor neighbour nephew niece novelist "
+    "nurse officer official opponent organiser organist organizer owner painter paramedic partner pathologist "
+    "physician pilot player poet politician pollster postman presenter president-elect priest principal producer "
+    "prosecutor publisher quarterback ranger ref referee reporter researcher rival sailor scientist sculptor "
+    "secretary-general shepherd shopkeeper singer skipper solicitor son statistician strategist student surgeon "
+    "teacher technician trader trainer treasurer umpire uncle vet veteran veterinarian violinist waiter warden "
+    "whistleblower widow wife winger witness writer".split()
 )
 _WOMEN = frozenset(
     "actress aunt businesswoman chairwoman congresswoman councilwoman daughter duchess ex-wife girlfriend grandmother "
