@@ -49,6 +49,7 @@ _AFTER_NAME = re.compile(
 )
 # A clause about a person that has been named or called something.
 _ABOUT = re.compile(r"(?<=\w)(?<!\b[Oo]ne),?\s(?:who|whom|whose)\s(?![^,]*\b(?:names?|called|as)\b)")
+_COMMA = re.compile(r",\s+")
 _PARTY = "Republican|Democrat|Conservative|Independent|Tory|Liberal"
 # "The Republican", "the Arden MP" is somebody whom the article names elsewhere.
 _MEMBER = re.compile(rf"th(?:e|is|at)\s+(?:[\w.’'-]+\s+){{0,4}}(?:{_PARTY}|M[ES]?P)", re.IGNORECASE)
@@ -204,7 +205,7 @@ def _heads(text: str, span: Span, inside: Sequence[Mention]) -> list[Mention]:
 
 def _beside(text: str, span: Span, named: Sequence[Mention], starts: Sequence[int]) -> list[Mention]:
     """Find the name right after a source that was cut short: "a spokeswoman|, Ann Lee, said"."""
-    comma = re.compile(r",\s+").match(text, span.end)
+    comma = _COMMA.match(text, span.end)
     if comma is None or not role_words(text[span.start : span.end][-_LONGEST_SOURCE:]):
         return []
     k = bisect.bisect_left(starts, comma.end())

@@ -282,6 +282,9 @@ def load_network(folder: Path) -> tuple[StanceNetwork, Tokenizer]:
     try:
         weights = {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS).items()}
         network.load_state_dict(weights)
+        odd = [name for name, tensor in weights.items() if not torch.isfinite(tensor).all()]
+        if odd:
+            raise ModelError(f"{folder / WEIGHTS}: {odd[0]} holds values that are no numbers, expected finite ones")
     except (SafetensorError, RuntimeError, OSError) as error:
         raise ModelError(f"{folder / WEIGHTS}: weights do not fit {CONFIG}: {_first_line(error)}") from error
     try:

@@ -23,6 +23,8 @@ Narrow = bf16.Bf16Linear | int8.Int8AfterGelu
 _ROWS = 1024
 # oneDNN compiles a product for every shape that it meets, and keeps it: with these steps few shapes are met.
 _ROWS_STEP, _LENGTH_STEP = 64, 16
+# Of a row of exp(scores) in bfloat16, which ends at 3.4e38: leaves room for values up to 1e8.
+_LARGEST_TOTAL = 1e30
 _LARGE = 8  # parts of the vectors that 8 bits treat apart
 
 
@@ -182,9 +184,9 @@ def _attention(looks: Tensor, heads: int) -> Tensor:
     """Attend within one window: query, key and value `(tokens, 3 * hidden)` to `(tokens, hidden)`.
 
     Taking the mean key from all keys moves each row of scores by a constant, which softmax does not see. The mean
-    score is then 0: the largest is at least 0, and a search for it is needed only where exp() leaves its range; and
-    an empty key, of score 0, adds exactly 1 to a total that is at least the number of keys, so that 1 may be
-    taken off again.
+    score is then 0: the largest is at least 0, and a search for it is needed only where exp() comes near the end of
+    its range, times a value too; and an empty key, of score 0, adds exactly 1 to a total that is at least the number
+    of keys, so that 1 may be taken off again.
     """
     count, width = looks.shape
     hidden = width // 3
@@ -196,7 +198,7 @@ def _attention(looks: Tensor, heads: int) -> Tensor:
     query, key, value = parts
     shares = torch.bmm(query, key.transpose(1, 2)).exp_()
     total = shares.sum(-1, keepdim=True, dtype=torch.float32) - empty
-    if not torch.isfinite(total).all():
+    if not (total < _LARGEST_TOTAL).all():
         value = value[:, :count]
         shares = torch.bmm(query, key[:, :count].transpose(1, 2)).softmax(-1)
         total = torch.ones_like(total)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from stance import Stance, __version__
@@ -386,6 +386,12 @@ def _foreign_weights(folder: Path) -> None:
     save_file({"other": torch.zeros(2)}, folder / "model.safetensors")
 
 
+def _no_numbers(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    weights["tagger.bias"][3] = float("nan")
+    save_file(weights, folder / "model.safetensors")
+
+
 def _truncate(folder: Path) -> None:
     data = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(data[:-100])
@@ -406,6 +412,7 @@ def _truncate(folder: Path) -> None:
         ),
         pytest.param(_foreign_weights, "model.safetensors", "weights do not fit config.json", id="foreign weights"),
         pytest.param(_truncate, "model.safetensors", "weights", id="truncated weights"),
+        pytest.param(_no_numbers, "model.safetensors", "tagger.bias holds values that are no", id="no numbers"),
     ],
 )
 @pytest.mark.parametrize("command", ["run", "classify", "info"])
