@@ -528,7 +528,7 @@ def _prepare(settings: "RunConfig", stopping: list[int]) -> Any:
         try:
             from stance.cluster import work_on_ray
         except ImportError as error:
-            raise ConfigError(f"--engine ray needs Ray ({error}): pip install 'stance[ray]'") from error
+            raise ConfigError(f"--engine ray needs Ray ({error}): pip install '.[ray]' in the clone") from error
         model = inspect(settings)
         return model, functools.partial(work_on_ray, settings=settings, expected=model, stopping=lambda: bool(stopping))
     return inspect(settings), functools.partial(

@@ -23,7 +23,7 @@ from stance.types import Article
 from stance.work import Done, Item, ModelFacts, Task
 from stance.workers import inspect, work
 
-ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'stance[ray]'")
+ray = pytest.importorskip("ray", reason="Ray is not installed: pip install '.[ray]'")
 from ray.cluster_utils import Cluster  # noqa: E402
 
 from stance import cluster  # noqa: E402
