@@ -13,18 +13,18 @@ from stance.names import (
     ARTICLES,
     BODY_WORDS,
     HONORIFICS,
-    PLACES,
     PRONOUNS,
     TITLES,
     Mention,
     folded,
     gender,
+    is_place,
     mentions,
     name_words,
     tidy_name,
     titled,
 )
-from stance.roles import role_words
+from stance.roles import APPOSED, introduced, role_words
 from stance.types import Span
 
 RELATIVE = frozenset("who which whose whom that".split())
@@ -208,12 +208,14 @@ def _beside(text: str, span: Span, named: Sequence[Mention], starts: Sequence[in
     comma = _COMMA.match(text, span.end)
     if comma is None or not role_words(text[span.start : span.end][-_LONGEST_SOURCE:]):
         return []
+    if introduced(text, span.start):
+        return []
     k = bisect.bisect_left(starts, comma.end())
     if k == len(named) or starts[k] != comma.end():
         return []
     near = named[k]
-    apposed = gender(near.name) is not None or text[near.span.end : near.span.end + 1] in {",", "."}
-    return [near] if apposed and not bodily(near.name) and _like_a_person(name_words(near.name)) else []
+    apposed = APPOSED.match(text, near.span.end) is not None and not bodily(near.name)
+    return [near] if apposed and _like_a_person(name_words(near.name)) else []
 
 
 def _modifies(name: str, after: str) -> bool:
@@ -250,18 +252,31 @@ def fullest(named: Sequence[Mention], text: str) -> dict[str, str]:
             other
             for other in people.get(short[-1], [])
             if len(words[other]) > len(short)
-            and not PLACES.issuperset(short)
+            and not is_place(short)
             and (words[other][-len(short) :] == short or _first_name_of(short, words[other]))
         ]
         if longer:
             result[name] = max(longer, key=lambda other: (counts[other], len(words[other]), other))
         elif name.isupper() and len(name) > 1 and (spelled := initials.get(name.replace(".", "").lower())):
             result[name] = spelled
+    ends = {mention.span.end: mention.name for mention in named}
     for match in re.finditer(r"\(([A-Z][A-Za-z.]{1,7})\)", text):
-        before = next((m.name for m in named if 0 <= match.start() - m.span.end <= 1), None)
-        if before is not None and match[1] in counts and match[1] not in result:
+        before = ends.get(match.start()) or ends.get(match.start() - 1)
+        if before is not None and match[1] in counts and match[1] not in result and _abbreviates(match[1], before):
             result[match[1]] = before
     return result
+
+
+def _abbreviates(short: str, name: str) -> bool:
+    """Whether one's capitals stand in the other in that order: "(NLA)" of the Nordic Lake Alliance, no "(Reuters)".
+
+    A body may have a short form of syllables: "the Lake Guild (Lagum)".
+    """
+    if bodily(name) and short[0] == name[0]:
+        return True
+    fewer, more = sorted(([char for char in words if char.isupper()] for words in (short, name)), key=len)
+    rest = iter(more)
+    return len(fewer) > 1 and not name.isupper() and all(char in rest for char in fewer)
 
 
 def _first_name_of(short: tuple[str, ...], words: tuple[str, ...]) -> bool:

@@ -37,7 +37,7 @@ def classify(
         quotes: The same quotes in tokens, in the same order.
         reading: What the network saw in the article.
         network: Its stance head and target links judge.
-        found: The names of the article, from `stance.speakers.candidates`.
+        found: The names of the article, from `stance.candidates`.
     """
     probabilities = stance_probabilities(quotes, reading, network)
     decided = [decide(p, network.config.decoding) for p in probabilities]

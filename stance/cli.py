@@ -251,8 +251,8 @@ def info(model: Model = None) -> None:
     from stance.pipeline import default_model
     from stance.runtime import pick_device, place, precision_of
 
-    folder = model or default_model()
     try:
+        folder = model or default_model()
         network, _ = load_network(folder)
         parameters = sum(part.numel() for part in network.parameters())
         device = pick_device("auto")

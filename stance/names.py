@@ -17,15 +17,17 @@ TITLES = frozenset(
     "chief king queen prince princess pope cardinal rev reverend bishop archbishop imam rabbi sheriff mayor ambassador "
     "coach manager premier commissioner director candidate nominee activist lawyer analyst author actor actress "
     "striker leader ceo mep msp congressional del speaker commander brigadier undersecretary taoiseach ayatollah "
-    "pastor hon atty eng engr barr cllr datuk dato alhaji alhaja haji hajiya sheikh maulana brother sister comrade "
-    "councilor councilman councilwoman alderman alderwoman assemblyman assemblywoman marshal mullah mufti shaikh "
+    "pastor atty engr cllr datuk dato alhaji alhaja haji hajiya sheikh maulana brother sister comrade "
+    "councilor councilman councilwoman alderman alderwoman assemblyman assemblywoman mullah mufti shaikh "
     "maulvi monsignor pandit swami shri smt señor señora doña monsieur madame maître herr frau chairperson "
-    "commodore vice-chancellor cde duchess countess viscount marquess dom".split()
+    "commodore vice-chancellor cde duchess countess viscount marquess".split()
 )
 # Of these, what stands before a name and never alone.
-HONORIFICS = frozenset("mr mrs ms dr sir lord lady dame sen rep gov prof hon atty eng engr barr cllr".split())
+HONORIFICS = frozenset("mr mrs ms dr sir lord lady dame sen rep gov prof".split())
+# Titles only with their full stop: "Barr. Ann Lee", but "William Barr".
+DOTTED = frozenset("hon eng engr barr atty gen maj adm cmdr brig".split())
 # Titles only beside another title: "Foreign Minister", but "Foreign Ministry".
-_QUALIFIERS = frozenset(
+QUALIFIERS = frozenset(
     "acting assistant chief city interim conservative culture defence defense dem democrat democratic deputy district "
     "education ex father finance first foreign former gen general health high home interior junior justice labour "
     "lib maj major officer planning police press prime republican senior shadow state then tory transport vice".split()
@@ -62,6 +64,12 @@ PRONOUNS = frozenset(
     "someone somebody anyone nobody none her each".split()
 )
 _ACRONYMS = frozenset(["IT", "US", "WHO"])  # no pronouns
+_APOSTROPHE = re.compile("['’]")
+_CONTRACTIONS = frozenset(
+    f"{verb}n{mark}t"
+    for verb in "do does did is are was were wo ca could would should have has had".split()
+    for mark in "'’"
+) | {"let's", "let’s"}
 # First names that tell a woman from a man; enough to keep "he" from Michelle and "Mr" from Hillary.
 FEMALE = frozenset(
     "aarti abena abigail adaeze adele adriana adwoa agnes agnieszka aidana aigerim aigul ainur aisha aissatou "
@@ -205,34 +213,44 @@ PLACES = frozenset(
     "cairo cambodia cameroon canada canberra caracas chile china chisinau colombia colombo comoros conakry copenhagen "
     "croatia cuba cyprus dakar damascus delhi denmark dhaka djibouti dodoma doha dublin dushanbe ecuador egypt "
     "emirates england eritrea estonia eswatini ethiopia europe faso fiji finland france freetown funafuti gabon "
-    "gaborone gambia geneva germany ghana gitega greece grenada guatemala haiti hanoi harare havana helsinki honduras "
-    "honiara hungary iceland india indonesia iran iraq ireland islamabad israel italy jakarta jamaica japan jerusalem "
-    "juba kabul kampala kathmandu kazakhstan kenya khartoum kiev kigali kingstown kinshasa kiribati korea kosovo "
-    "kremlin kuwait kyiv kyrgyzstan lanka laos latvia lebanon lesotho liberia libreville libya liechtenstein lilongwe "
-    "lima lisbon lithuania ljubljana london luanda lusaka luxembourg madagascar madrid majuro malabo malawi malaysia "
-    "maldives malta managua manama manila maputo maseru mauritania mauritius mbabane mexico micronesia minsk "
-    "mogadishu moldova monaco mongolia monrovia montenegro montevideo morocco moroni moscow mozambique muscat myanmar "
-    "nairobi namibia nassau nauru naypyidaw nepal netherlands ngerulmud niamey nicaragua nicosia niger nigeria norway "
-    "nouakchott oman oslo ottawa ouagadougou pakistan palau palestine palikir panama paraguay paramaribo paris peru "
-    "philippines podgorica poland port-au-prince porto-novo portugal prague pretoria pristina pyongyang qatar quito "
-    "rabat ramallah reykjavik reykjavík riga riyadh romania rome russia rwanda samoa sanaa sarajevo saudi scotland "
-    "senegal seoul serbia singapore skopje slovakia slovenia somalia spain stockholm sudan suriname suva sweden "
-    "switzerland syria taipei taiwan tajikistan tallinn tanzania tashkent tbilisi tegucigalpa tehran thailand thimphu "
-    "tirana togo tokyo tonga tripoli tunis tunisia turkey turkmenistan tuvalu uganda uk ukraine ulaanbaatar uruguay "
-    "us usa uzbekistan vaduz valletta vanuatu venezuela vienna vientiane vietnam vilnius wales warsaw washington "
-    "windhoek xinjiang yamoussoukro yaounde yaoundé yaren yemen yerevan zagreb zambia zealand zimbabwe".split()
+    "gaborone gambia geneva germany ghana gitega greece grenada guatemala guinea haiti hanoi harare havana helsinki "
+    "honduras honiara hungary iceland india indonesia iran iraq ireland islamabad israel italy jakarta jamaica japan "
+    "jerusalem juba kabul kampala kathmandu kazakhstan kenya khartoum kiev kigali kingdom kingstown kinshasa kiribati "
+    "kong korea kosovo kremlin kuwait kyiv kyrgyzstan lanka laos latvia lebanon leone lesotho liberia libreville "
+    "libya liechtenstein lilongwe lima lisbon lithuania ljubljana london luanda lusaka luxembourg madagascar madrid "
+    "majuro malabo malawi malaysia maldives malta managua manama manila maputo maseru mauritania mauritius mbabane "
+    "mexico micronesia minsk mogadishu moldova monaco mongolia monrovia montenegro montevideo morocco moroni moscow "
+    "mozambique muscat myanmar nairobi namibia nassau nauru naypyidaw nepal netherlands ngerulmud niamey nicaragua "
+    "nicosia niger nigeria norway nouakchott oman oslo ottawa ouagadougou pakistan palau palestine palikir panama "
+    "paraguay paramaribo paris peru philippines podgorica poland portugal prague pretoria pristina pyongyang qatar "
+    "quito rabat ramallah reykjavik reykjavík riga riyadh romania rome russia rwanda samoa sanaa sarajevo saudi "
+    "scotland senegal seoul serbia singapore skopje slovakia slovenia somalia spain states stockholm sudan suriname "
+    "suva sweden switzerland syria taipei taiwan tajikistan tallinn tanzania tashkent tbilisi tegucigalpa tehran "
+    "thailand thimphu timor tirana togo tokyo tonga tripoli tunis tunisia turkey turkmenistan tuvalu uganda uk "
+    "ukraine ulaanbaatar uruguay us usa uzbekistan vaduz valletta vanuatu venezuela vienna vientiane vietnam vilnius "
+    "wales warsaw washington windhoek xinjiang yamoussoukro yaounde yaoundé yaren yemen yerevan zagreb zambia zealand "
+    "zimbabwe".split()
 )
+_OF_PLACES = frozenset("north south east west new sri united hong republic".split())
+_HOLIDAYS = frozenset(
+    "anzac armistice australia bastille boxing canada christmas columbus constitution earth election father father's "
+    "flag founders freedom groundhog human inauguration independence indigenous international judgment judgement labor "
+    "labour liberation martyrs may memorial mother mother's national new patrick's president's presidents remembrance "
+    "republic republic's thanksgiving unity valentine's veterans victory women women's workers year year's".split()
+)
+_IN_MONTH = re.compile(r"\b(?:in|on|since|by|until|from|last|next|of|this|early|late|mid)\s+$", re.IGNORECASE)
 _HIS_TITLE = re.compile(r"\b(?:Mr|Sir|Lord|Messrs)\.?\s+$")
 _HER_TITLE = re.compile(r"\b(?:Mrs|Ms|Miss|Dame|Lady|Baroness)\.?\s+$")
+_DOTTED_TITLE = re.compile(rf"(?i:{'|'.join(sorted(DOTTED))})\.? ?\.")
 _ANY_TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Miss|Mx|Dr|Sir|Lord|Lady|Dame|Sen|Rep|Gov|Gen|Prof)\.?\s+$")
 # In the name of a body, hardly ever in a person's.
 BODY_WORDS = frozenset(
-    "post times journal daily news party university college council committee association agency department "
-    "ministry court office bank group company corporation inc ltd plc union federation institute foundation house "
-    "street united city county state states board commission international network press tribune herald star "
-    "trust hospital school church police service services airport campaign center centre airlines division bureau "
-    "chamber parliament museum library senate minority majority secretary speaker lawyers society forum alliance "
-    "coalition administration government academy action fund pac project front bloc league authority embassy "
+    "post times journal daily news party university college council committee association agency department ministry "
+    "court office bank group company corporation inc ltd plc union federation institute foundation house street "
+    "united city county state states board commission international network press tribune herald star trust hospital "
+    "school church police service services airport campaign center centre airlines division bureau chamber parliament "
+    "museum library senate minority majority secretary speaker lawyers society forum alliance coalition "
+    "administration government academy action fund pac project front bloc league authority watch holdings embassy "
     "consulate tribunal syndicate consortium orchestra guild".split()
 )
 # Initials ("J.K."), or a word with a capital; a plural possessive stays inside a name ("Farmers' Union").
@@ -240,13 +258,18 @@ _WORD = (
     r"(?:(?!U\.[SKN]\.)(?:[^\W\d_a-zß-öø-ÿ]\.)+(?!\w)"
     r"|[^\W\d_a-zß-öø-ÿ](?:[\w’'.&-]*[\w](?:(?<=s)['’](?=[ ][^\W\d_a-zß-öø-ÿ]))?)?)"
 )
-_LINK = r"(?:of the|of|for the|for|de la|de|van der|van|von|bin|al|el|da|di|du)[ ]"
+_LINK = (
+    r"(?:(?:of the|of|for the|for|de la|de los|de|van der|van den|van de|van|von der|von|bin|ibn|al|el|da|dos|di|du|del"
+    r"|della|ten|ter)[ ]|(?:al|el|ul|ad|as|ash|ar|an)-)"
+)
 _MENTION = re.compile(rf"(?<!\w)(?:{_WORD})(?:(?:[ \u00a0]|-)(?:{_LINK})?(?:{_WORD}))*")
 # "(R-Ohio)", "D-N.Y."
 _PARTY_STATE = re.compile(r"[RDI]-[A-Z][\w.]*(?: [A-Z][\w.]*)?")
 _LONGEST_IN_CAPITALS = 4
+_LONGEST_RUN = 60  # words with capitals that are looked at as one name
 _LONGEST_OF_PERSON = 10  # words, titles included
 _POSSESSIVE = re.compile(r"['’]s?$")
+_OFFICE = re.compile(r" Office\b")
 _OFFICE_OWNER = re.compile(r"(?:Minister|President|Governor|Mayor|Chancellor|Premier|Attorney|General|Speaker)['’]s$")
 
 
@@ -262,7 +285,7 @@ class Mention:
 def name_words(name: str) -> tuple[str, ...]:
     """Give the words by which a name is known: lower case, without titles, articles or possessive."""
     found = re.findall(r"\w+", re.sub(r"['’]s\b", "", name.lower()))
-    return tuple(word for word in found if word not in TITLES | _QUALIFIERS | ARTICLES) or tuple(found)
+    return tuple(word for word in found if word not in TITLES | QUALIFIERS | ARTICLES) or tuple(found)
 
 
 def tidy_name(words: str) -> str:
@@ -277,6 +300,11 @@ def tidy_name(words: str) -> str:
 def folded(words: str) -> str:
     """Give words in lower case, to compare them with pronouns; "US" and "WHO" stay, they are none."""
     return words if words in _ACRONYMS else words.lower()
+
+
+def is_place(words: Sequence[str]) -> bool:
+    """Whether the words of a name (see `name_words`) are those of a country or a capital."""
+    return PLACES.issuperset(words if len(words) < 2 or words[0] not in _OF_PLACES else words[1:])
 
 
 def gender(name: str) -> str | None:
@@ -352,13 +380,20 @@ def _titles(parts: list[str]) -> int:
     for i, part in enumerate(parts[:-1]):
         if _OFFICE_OWNER.search(part) and parts[i + 1] == "Office":
             return 0
-        if _bare(part) in TITLES and part != "Del" and parts[i + 1][:1].isupper():  # "Del. Lee", but "Lana Del Rey"
+        if _is_title(part, parts[i + 1]):
             count = i + 1
-        elif _bare(part) not in _QUALIFIERS:
+        elif _bare(part) not in QUALIFIERS:
             break
         elif i and count == i:  # "Secretary General", "Chief Justice"
             count = i + 1
     return count
+
+
+def _is_title(word: str, after: str) -> bool:
+    """Whether a word is a title before a name: "Del. Lee", but "Lana Del Rey", "the Premier League", "Ann King III"."""
+    bare = _bare(word)
+    known = (bare in TITLES and word != "Del") or (bare in DOTTED and word.endswith("."))
+    return known and after[:1].isupper() and _bare(after) not in BODY_WORDS and after not in {"II", "III", "IV", "Jr."}
 
 
 def _office(parts: list[str]) -> int:
@@ -372,12 +407,11 @@ def _at_titles(text: str, words: list[tuple[int, int]]) -> Iterator[list[tuple[i
     """Cut capitalised words at a title or after a possessive: "Homeland Security Secretary | Jane Doe"."""
     part: list[tuple[int, int]] = []
     for i, word in enumerate(words):
-        title = _bare(text[slice(*word)]) in TITLES and i + 1 < len(words) and text[words[i + 1][0]].isupper()
-        title = title and text[slice(*word)] != "Del"
-        if _OFFICE_OWNER.search(text[slice(*word)]) and text.startswith(" Office", word[1]):
+        title = i + 1 < len(words) and _is_title(text[slice(*word)], text[slice(*words[i + 1])])
+        if _OFFICE_OWNER.search(text[slice(*word)]) and _OFFICE.match(text, word[1]):
             part.append(word)  # "the Prime Minister's Office"
         elif part and title:
-            if any(_bare(text[slice(*w)]) not in _QUALIFIERS | ARTICLES for w in part):
+            if any(_bare(text[slice(*w)]) not in QUALIFIERS | ARTICLES for w in part):
                 yield part
             part = [word]
         elif re.search(r"['’]s$", text[slice(*word)]):
@@ -399,10 +433,14 @@ def _person(text: str, part: list[tuple[int, int]]) -> bool:
     named = words[_titles([text[slice(*word)] for word in part]) :]
     if not part or BODY_WORDS & set(words):
         return False
-    return 1 < len(named) < 4 or (len(named) == 1 and _ANY_TITLE.search(text[: part[0][0]][-12:]) is not None)
+    return 1 < len(named) < 4 or (
+        len(named) == 1 and _ANY_TITLE.search(text[max(0, part[0][0] - 12) : part[0][0]]) is not None
+    )
 
 
 def _trim(text: str, words: list[tuple[int, int]], lower: set[str]) -> Span | None:
+    if len(words) > _LONGEST_RUN:  # text without end must not make the search quadratic
+        return None
     words = words[_titles([text[slice(*word)] for word in words]) :]
     words = words[_office([text[slice(*word)] for word in words]) :]
     while words:
@@ -416,19 +454,23 @@ def _trim(text: str, words: list[tuple[int, int]], lower: set[str]) -> Span | No
         body = len(words) > 2 and gender(text[slice(*words[1])]) is None and text[words[1][0]].isupper()
         common = word in lower and not body and not _first_name(text, words)
         plain = sentence_start and (common or _role_first(text, words))
-        pronoun = word in PRONOUNS and text[slice(*words[0])].rstrip(".,;:") not in _ACRONYMS
-        if not (word in _DAYS or pronoun or function or plain):
+        first = _APOSTROPHE.split(word)[0]
+        pronoun = (word in PRONOUNS or first in PRONOUNS) and text[slice(*words[0])].rstrip(".,;:") not in _ACRONYMS
+        pronoun = pronoun or word in _CONTRACTIONS
+        month = word in _DAYS and not _named_for_a_month(text, words)
+        if not (month or pronoun or function or plain):
             break
         words = words[1:]
         while words and text[words[0][0]].islower():
             words = words[1:]
         words = words[_titles([text[slice(*word)] for word in words]) :]
-    while words and (_dated(text, words) or text[words[-1][0]].islower()):
+    while words and (_dated(text, words) or (text[words[-1][0]].islower() and "-" not in text[slice(*words[-1])])):
         words = words[:-1]
     if not words or _PARTY_STATE.fullmatch(text[words[0][0] : words[-1][1]]) or _holiday(text, words):
         return None
-    title = all(_bare(text[slice(*word)]) in TITLES | _QUALIFIERS for word in words)
+    title = all(_bare(text[slice(*word)]) in TITLES | QUALIFIERS for word in words)
     title = title and _bare(text[slice(*words[-1])]) in TITLES
+    title = title or (len(words) == 1 and _DOTTED_TITLE.match(text, words[0][0]) is not None)
     if title and not _ANY_TITLE.search(text[max(0, words[0][0] - 12) : words[0][0]]):  # but "Mr King" is a name
         return None
     start, end = words[0][0], words[-1][1]
@@ -454,18 +496,32 @@ def _role_first(text: str, words: Sequence[tuple[int, int]]) -> bool:
 def _dated(text: str, words: Sequence[tuple[int, int]]) -> bool:
     """Whether words end with a day or month; but "Theresa May" does not."""
     last = _bare(text[slice(*words[-1])])
+    if last == "sun" and len(words) > 1:  # a newspaper's name
+        return False
     return last in _DAYS and not (len(words) > 1 and gender(text[slice(*words[-2])]) is not None)
+
+
+def _named_for_a_month(text: str, words: Sequence[tuple[int, int]]) -> bool:
+    """Whether a month is a first name: "June Brown said", but "in June Ann Lee said"."""
+    named = (
+        _bare(text[slice(*words[0])]) in {"jan", "april", "june"} and len(words) == 2 and text[words[1][0]].isupper()
+    )
+    return named and not _dated(text, words) and not _IN_MONTH.search(text, max(0, words[0][0] - 8), words[0][0])
 
 
 def _holiday(text: str, words: Sequence[tuple[int, int]]) -> bool:
     """Whether words are a day of the calendar: "Labor Day", but not "Doris Day"."""
-    last = _bare(text[slice(*words[-1])])
-    return len(words) > 1 and last in ("day", "eve") and gender(text[slice(*words[-2])]) is None
+    some = [_bare(text[slice(*word)]) for word in words[-2:]]
+    if some[-1] not in {"day", "eve"}:
+        return False
+    # "New Year's | Eve"; "Day" alone may be Doris.
+    before = text[max(0, words[0][0] - 3) : words[0][0]]
+    return some[0] in _HOLIDAYS if len(some) > 1 else before in {"'s ", "’s "}
 
 
 def _starts_sentence(text: str, at: int) -> bool:
     before = text[max(0, at - 8) : at].rstrip(" \t\"“‘'(«")
-    return not before or before[-1] in ".!?:\n\r…”"
+    return not before or before[-1] in ".!?:\n\r…”" or text[at - 1] in "“«"
 
 
 def _bare(word: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from stance.marks import QUOTATION_MARKS
-from stance.names import ARTICLES, HONORIFICS
+from stance.names import ARTICLES, DOTTED, HONORIFICS
 from stance.network import BEGIN, INSIDE, OUTSIDE, ROLES, Decoding, StanceNetwork
 from stance.runtime import Reading
 from stance.types import Kind, Quote, Span
@@ -87,9 +87,9 @@ def _completed(source: TokenSpan, cue: TokenSpan | None, tokens: Tokens, text: s
     start, end = tokens.starts[source[0]], tokens.ends[source[1] - 1]
     words, rest = text[start:end], text[end : tokens.starts[cue[0]]]
     last = words.rpartition(" ")[2]
-    cut_short = words.lower() in _CUT_SHORT or (last[:1].isupper() and last.lower() in HONORIFICS)
+    cut_short = words.lower() in _CUT_SHORT or (rest.startswith(".") and last.lower() in HONORIFICS | DOTTED)
     grows = _SOME_WORDS if cut_short else _RELATION if words.lower() in _POSSESSIVES else _NAME_AFTER
-    return (source[0], cue[0]) if grows.fullmatch(rest) else source
+    return (source[0], cue[0]) if grows.fullmatch(rest) and not _PARAGRAPH.search(rest) else source
 
 
 def _in_paragraph(source: TokenSpan, cue: TokenSpan | None, tokens: Tokens, text: str) -> TokenSpan:

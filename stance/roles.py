@@ -8,11 +8,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from enum import Enum
 
-from stance.names import BODY_WORDS, TITLES
+from stance.names import QUALIFIERS, TITLES
 from stance.types import Span
 
 # Roles of one person; the titles of `stance.names` beside them.
-_ROLES = TITLES | frozenset(
+_ROLES = (TITLES - {"mr", "mrs", "ms", "miss", "mx", "dr", "sir", "lord", "lady", "dame"}) | frozenset(
     "accountant adviser advisor agent aide anchor archivist assistant astronomer attorney-general auditor aunt baker "
     "banker barrister biologist boss broadcaster broker builder butcher campaigner caretaker champion chef chemist "
     "clerk client colleague columnist composer comptroller conductor contractor convenor coroner correspondent "
@@ -37,17 +37,19 @@ _MEN = frozenset(
     "man nephew policeman prince son uncle widower".split()
 )
 # Bodies that are no country and no city, whatever the article calls them.
-_BODIES = BODY_WORDS & frozenset(
-    "party university college council committee association agency department ministry court bank group company "
-    "corporation union federation institute foundation commission network trust hospital school church service airline "
-    "bureau chamber museum library forum alliance coalition academy fund".split()
-) | frozenset("airline board charity club firm laboratory museum newspaper panel regulator watchdog".split())
+_BODIES = frozenset(
+    "academy agency airline alliance association bank board bureau chamber charity church club coalition college "
+    "commission committee company corporation council court department federation firm forum foundation fund "
+    "group hospital institute laboratory library ministry museum network newspaper panel party regulator school "
+    "service trust union university watchdog".split()
+)
 _STOP = frozenset(
     "a an the his her its their our my and or but said says told of for in at on by to from with as who when while "
     "that then also added asked is was are were has had".split()
 )
 _LESSER = frozenset("vice deputy assistant shadow".split())  # "the president" is not the vice president
 _PARTIES = frozenset("conservative democratic green labour liberal libertarian republican ukip".split())
+_OWNED_BY = re.compile(r"([\w-]+)['’]s?\s+")
 _OWNER = re.compile(r"\w['’]s?\s")
 _SAME = {
     "gop": "republican",
@@ -66,6 +68,7 @@ _SAME = {
     "col": "colonel",
     "lt": "lieutenant",
     "capt": "captain",
+    "maj": "major",
     "sgt": "sergeant",
     "det": "detective",
     "insp": "inspector",
@@ -81,15 +84,26 @@ _SAME = {
 }
 _TAIL = re.compile(r"\b(?:of|for|from|at|in|on|to|with|who|which|that)\b.*", re.DOTALL | re.IGNORECASE)
 # Within one sentence; but "Sen." ends none.
-_BEFORE = re.compile(r"(?:(?:(?:Sen|Rep|Gov|Gen|Prof|Dr|Lt|Col|Sgt|Capt|Rev|Del)\.|[\w’'&-]+) ){1,6}$")
+_SHORT = "Sen|Rep|Gov|Gen|Prof|Dr|Lt|Col|Sgt|Capt|Rev|Del|Supt|Insp|Det|Cllr|Adm|Atty|Hon|Maj|Brig|Cmdr"
+_BEFORE = re.compile(rf"(?:(?:(?:{_SHORT})\.|[\w’'&-]+) ){{1,6}}$")
+_ENDS_SHORT = re.compile(rf"\b(?:{_SHORT})$")
+# A title that belongs to a name behind it: "ARDEN — Sen|. Ann Lee"
+_TITLED = re.compile(r"\.\s+[A-Z]")
 _AFTER = re.compile(
     r"(?:\s*\([^)\n]{1,20}\))?(?:,|\s+[-–—])\s+(?!(?:and|but|or|said|says|told|added|asked|as|when|while|who|then|also)\b)"
     r"([^,.;:()\n“”\"]{3,80})(?=[,.;:)\n]|\s+[-–—]\s)"
 )
 
 
-# "the district commissioner, | Ann Lee"
+# "the district commissioner, | Ann Lee|," but not "according to the commissioner, Ann Lee ..."
 _CALLED = re.compile(r"\b(?:the|an?|his|her|its|their)\s+([^,.;:()\n“”\"]{3,60}),\s+$", re.IGNORECASE)
+_INTRODUCED = re.compile(r"\b(?:according to|unlike|like)\s+$", re.IGNORECASE)
+APPOSED = re.compile(r"[,.](?:\s|$)|\s+(?:of|said|says|told|adds|added|asked|wrote|answered|noted)\b")
+
+
+def introduced(text: str, at: int) -> bool:
+    """Whether a phrase that begins at a code point is another's: "according to | the mayor, Ann Lee, ..."."""
+    return _INTRODUCED.search(text, max(0, at - 20), at) is not None
 
 
 def roles(text: str, named: Iterable[tuple[Span, str]]) -> dict[str, frozenset[str]]:
@@ -103,21 +117,25 @@ def roles(text: str, named: Iterable[tuple[Span, str]]) -> dict[str, frozenset[s
         For each name with a role the role's words, in lower case.
     """
     found: dict[str, set[str]] = defaultdict(set)
+    named = list(named)
+    ends = {span.end for span, _ in named}
     for span, name in named:
         before = _BEFORE.search(text, max(0, span.start - 80), span.start)
         if before is not None:
             words: list[str] = []
-            for word in reversed(_words(before[0])):
+            for word in reversed(_words(_unowned(before[0]))):
                 if word in _STOP or (not words and word not in _ROLES):
                     break
                 words.append(word)
             found[name].update(words)
         called = _CALLED.search(text, max(0, span.start - 80), span.start)
-        if called is not None and (role := role_words(called[1])):
-            found[name].update(role)
+        if called is not None and APPOSED.match(text, span.end) and not introduced(text, called.start()):
+            of_another = called.start() - len(", ") in ends  # "Ann Lee, the mayor, | Tom Ray, the sheriff"
+            found[name].update([] if of_another else role_words(_unowned(called[1])))
         after = _AFTER.match(text, span.end, span.end + 120)
-        if after is not None and (role := role_words(after[1])):
-            found[name].update(role)
+        titled = after is not None and _ENDS_SHORT.search(after[1]) and _TITLED.match(text, after.end(1))
+        if after is not None and not titled:
+            found[name].update(role_words(_unowned(after[1])))
     return {name: frozenset(words) for name, words in found.items() if words}
 
 
@@ -156,6 +174,12 @@ class Kind(Enum):
     MAN = "m"
 
 
+def _unowned(phrase: str) -> str:
+    """Leave out whose role it is, where that is a role too: "the president's | lawyer" is no president."""
+    owners = [match for match in _OWNED_BY.finditer(phrase) if {*_words(match[1])} & _ROLES]
+    return phrase[owners[-1].end() :] if owners else phrase
+
+
 def kind_of(phrase: str) -> Kind | None:
     """Tell a body, a woman or a man by the head of a noun phrase, or None where that may be either."""
     words = [] if _OWNER.search(phrase) else _words(_TAIL.sub("", phrase))
@@ -172,7 +196,7 @@ def another(phrase: str, role: frozenset[str]) -> bool:
 def _placed(phrase: str) -> bool:
     """Whether a role word has a name before it: "the Arden senator", but not "the Democratic senator"."""
     names = re.findall(r"(?<=\s)[A-Z][\w.’'-]*(?=\s)", phrase)
-    return any(word not in _ROLES | _PARTIES for name in names for word in _words(name))
+    return any(word not in _ROLES | _PARTIES | QUALIFIERS | _LESSER for name in names for word in _words(name))
 
 
 def _agree(role: frozenset[str], words: frozenset[str]) -> bool:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from stance.candidates import RELATIVE, Candidate, bodily
-from stance.names import BODY_WORDS, PLACES, PRONOUNS, folded, gender, name_words
+from stance.names import BODY_WORDS, PRONOUNS, folded, gender, is_place, name_words
 from stance.network import StanceNetwork
 from stance.quotes import TokenQuote, TokenSpan
 from stance.roles import Kind, another, kind_of, meant, role_words, roles
@@ -132,7 +132,7 @@ def _resolve(
         # The network chooses among the full names that the words fit ("Clinton": which of them).
         short = set(name_words(own.short))
         longer = [(c.name, p) for c, p in ranking if c.named and short < set(name_words(c.name))]
-        fitting = [] if PLACES.issuperset(short) else longer
+        fitting = [] if is_place(name_words(own.short)) else longer
         if fitting and fitting[0][1] < _SURE_OF_NAMESAKE and any(_differ(fitting[0][0], n) for n, _ in fitting):
             return own.short, 1.0
         return fitting[0] if fitting and fitting[0][1] > 0.5 else (own.name, 1.0)
@@ -184,7 +184,7 @@ def _fits(kind: Kind | None, name: str) -> bool:
     """Whether a name may be what a noun phrase says that it is: no country is "the board", no man "the widow"."""
     if kind is None:
         return True
-    place, known = PLACES.issuperset(name_words(name)), gender(name) if " " in name else None
+    place, known = is_place(name_words(name)), gender(name) if " " in name else None
     if kind is Kind.BODY:
         return not place and known is None
     return not place and not bodily(name) and known in (None, kind.value)
@@ -214,7 +214,7 @@ def _own(ranking: Sequence[tuple[Candidate, float]], own: Candidate) -> float:
 def _may_be(pronoun: str, candidate: Candidate) -> bool:
     """Whether "he" or "she" may mean a candidate: no body, no acronym, no first name of the other gender."""
     words = name_words(candidate.name)
-    if BODY_WORDS & set(words) or PLACES.issuperset(words) or " and " in candidate.name:
+    if BODY_WORDS & set(words) or is_place(words) or " and " in candidate.name:
         return False
     kind = None if candidate.named else kind_of(candidate.name)
     if kind is not None and kind.value != ("f" if pronoun in _HERS else "m"):

@@ -23,7 +23,7 @@ def targets(
         speakers: The speaker of each; nobody accuses himself.
         reading: What the network saw in the article.
         network: Its target links judge.
-        found: From `stance.speakers.candidates`.
+        found: From `stance.candidates`.
 
     Returns:
         For each quote a name and its probability, or None where no name is likely enough, or likelier than that

@@ -73,6 +73,28 @@ MENTIONS = {
         ["Musa Tait", "Ned Ray", "Ann Lowe", "Omar Lim", "Bo Roe"],
     ),
     "days of the calendar": ("They met Doris Day on Labor Day and on Christmas Eve.", ["Doris Day"]),
+    "a day after a possessive": ("They met on New Year's Eve.", ["New Year"]),
+    "a title with its full stop, a surname without": (
+        "Barr. Ann Lowe met William Barr. Gen. Tom Ray met Adm. Bo Roe and Hon Hai.",
+        ["Ann Lowe", "William Barr", "Tom Ray", "Bo Roe", "Hon Hai"],
+    ),
+    "a title in the name of a body": (
+        "They asked the Premier League, Big Brother Watch, King County and Ned King III.",
+        ["Premier League", "Big Brother Watch", "King County", "Ned King III"],
+    ),
+    "contractions": (
+        "“I’m late,” Ann Lowe said. “I’ve tried. We’re done. Don’t go, O’Brien.”",
+        ["Ann Lowe", "O’Brien"],
+    ),
+    "a conjunction after an opening mark": ("She said, “But Tom Ray was late.”", ["Tom Ray"]),
+    "more particles": (
+        "They met Ursula von der Alm, Omar al-Haddad, Nair dos Anjos, Piet ten Brink and Al-Haddad.",
+        ["Ursula von der Alm", "Omar al-Haddad", "Nair dos Anjos", "Piet ten Brink", "Al-Haddad"],
+    ),
+    "names that are days and months, too": (
+        "They met Stockwell Day and Day. June Brown read the Arden Sun on Sun 12 May in June.",
+        ["Stockwell Day", "Day", "June Brown", "Arden Sun"],
+    ),
     "an office is no office-holder": (
         "The Prime Minister's Office called the Attorney General’s Office.",
         ["Prime Minister's Office", "Attorney General’s Office"],

@@ -54,6 +54,32 @@ def test_a_role_word_means_who_was_called_so(phrase: str, names: list[str] | Non
 
 
 @pytest.mark.parametrize(
+    ("text", "phrase", "names"),
+    [
+        ("“No,” said the mayor, Tom Ray.", "the mayor", ["Tom Ray"]),
+        ("The mayor, Tom Ray said, is late.", "the mayor", ["Tom Ray"]),
+        ("The mayor in question, Tom Ray of Arden, left.", "the mayor", ["Tom Ray"]),
+        ("According to the mayor, Tom Ray, his rival, left.", "the mayor", []),
+        ("For the mayor, Tom Ray was a rival.", "the mayor", []),
+        ("Ann Lee, the mayor, Tom Ray, the sheriff, and others left.", "the mayor", ["Ann Lee"]),
+        ("Tom Ray, the president's lawyer, left.", "the president", []),
+        ("Tom Ray, the president's lawyer, left.", "the lawyer", ["Tom Ray"]),
+        ("The minister’s spokesman, Tom Ray, left.", "the minister", []),
+        ("Ann Lee, the leader, sang. Ms Lee left.", "the Tory leader", ["Ann Lee"]),
+        ("Supt. Tom Ray left.", "the superintendent", ["Tom Ray"]),
+        ("ARDEN — Sen. Tom Ray left.", "the senator", ["Tom Ray"]),
+    ],
+)
+def test_who_is_called_so_and_who_is_only_near(text: str, phrase: str, names: list[str]) -> None:
+    assert meant(phrase, _known(text)) == names
+
+
+@pytest.mark.parametrize("phrase", ["the shadow chancellor", "the Shadow Chancellor"])
+def test_capitals_make_no_place_of_a_role(phrase: str) -> None:
+    assert another(phrase, frozenset({"chancellor"}))
+
+
+@pytest.mark.parametrize(
     ("title", "phrase"),
     [("Gov.", "the governor"), ("Sen.", "the senator"), ("Capt.", "the captain"), ("Prof.", "the professor")],
 )

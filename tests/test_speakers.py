@@ -168,13 +168,13 @@ def test_hard_cases_name_the_speaker(
 def test_every_speaker_is_made_of_words_of_the_article(pipeline: Pipeline, held: list[AnnotatedArticle]) -> None:
     named = 0
     for article, claims in pipeline.run(annotated.article for annotated in held):
-        known = set(re.findall(r"\w+", article.text)) | {AUTHOR}
+        known = set(re.findall(r"\w+", article.text.lower())) | {AUTHOR}
         for claim in claims:
             if claim.attributed.speaker is not None:
                 named += 1
                 assert claim.attributed.speaker.strip()
-                assert set(re.findall(r"\w+", claim.attributed.speaker)) <= known, (article.id, claim)
-    assert named > 200  # of some 360 quotes
+                assert set(re.findall(r"\w+", claim.attributed.speaker.lower())) <= known, (article.id, claim)
+    assert named > 700  # of some 1,000 quotes
 
 
 @pytest.mark.parametrize(
@@ -200,6 +200,8 @@ def test_fullest_completes_short_names(text: str, short: str, full: str) -> None
         pytest.param("Petra Lindqvist came.", id="a full name"),
         pytest.param("The Harbour Bank shut. Then Bank Street flooded.", id="bodies are no people"),
         pytest.param("Omar Haddad met Petra Lindqvist.", id="strangers"),
+        pytest.param("LONDON (Reuters) - It rained, Reuters said.", id="an agency in brackets"),
+        pytest.param("Ann Lowe (Labour) left. Labour stayed.", id="a party in brackets"),
     ],
 )
 def test_fullest_leaves_other_names_alone(text: str) -> None:
@@ -295,6 +297,8 @@ def test_titles_tell_namesakes_apart(text: str, name: str) -> None:
         ("“It rained,” said a spokeswoman, Ann Lee of Arden.", "Ann Lee"),
         ("“It rained,” a spokeswoman, Arden Council, said.", "spokeswoman"),
         ("“It rained,” a spokeswoman, Monday.", "spokeswoman"),
+        ("According to a spokeswoman, Tom Ray was warned.", "spokeswoman"),
+        ("According to a spokeswoman, Tom Ray, the mayor, was warned.", "spokeswoman"),
     ],
 )
 def test_a_source_cut_short_has_its_name_beside_it(text: str, name: str) -> None:
