@@ -292,6 +292,22 @@ def test_label_studio_errors_are_named_and_the_rest_goes_on(
     assert message in str(found[0])
 
 
+FOREIGN = {
+    "a comment on the task": {"id": "g1", "type": "textarea", "from_name": "comment", "value": {"text": ["odd"]}},
+    "a choice for the task": {"id": "g1", "type": "choices", "from_name": "topic", "value": {"choices": ["port"]}},
+    "a choice on a content": {"id": "q1-1", "type": "choices", "from_name": "topic", "value": {"choices": ["port"]}},
+    "a rating on a cue": {"id": "cue3", "type": "rating", "from_name": "clarity", "value": {"rating": 4}},
+}
+
+
+@pytest.mark.parametrize("item", FOREIGN.values(), ids=FOREIGN)
+def test_a_foreign_control_is_left_out_and_its_article_is_not(item: dict[str, Any], tmp_path: Path) -> None:
+    found, said = from_studio(tmp_path, spoil(lambda result, data: result.append(item)))
+    assert found == [example()]
+    [words] = said
+    assert words.endswith(f"task 4: {item['from_name']!r} is not of our labelling config and is left out")
+
+
 def test_a_source_without_a_quote_is_left_out_and_that_is_said(tmp_path: Path) -> None:
     task = spoil(lambda result, data: [result.remove(i) for i in list(result) if i["type"] == "relation"])
     [found], said = from_studio(tmp_path, task)

@@ -33,6 +33,7 @@ _ROLE, _STANCE, _SECOND, _SPEAKER, _TARGET, _DOUBT, _TEXT = (
     *("label", "stance", "second", "speaker", "target", "doubt"),
     "text",
 )
+_JUDGING = (_STANCE, _SECOND, _SPEAKER, _TARGET, _DOUBT)
 _OURS = "stance"  # the field of a task's data in which our own things travel
 _FIELDS = ("title", "publisher", "date")
 
@@ -198,11 +199,13 @@ def _quotes(
         if kind == "relation":
             links.append((item["from_id"], item["to_id"]))
             continue
-        name, key = str(item["id"]), item.get("from_name")
+        name, control = str(item["id"]), item.get("from_name")
         if kind == "labels":
             regions[name] = _region(value, place, seen, name, regions, where)
+        elif control in _JUDGING:
+            said.setdefault(name, []).append(_said(control, value, where))
         else:
-            said.setdefault(name, []).append(_said(str(key), value, where, warn))
+            warn(f"{where}: {control!r} is not of our labelling config and is left out")
     marks = []
     for name, (role, spans) in regions.items():
         judgement = merged(said.pop(name, []), f"{where}, {role} {list(spans[0])}")
@@ -234,14 +237,11 @@ def _region(
     return roles[0], (seen.span(place(start), place(end), f"{where}: region {name!r} [{start}, {end}]"),)
 
 
-def _said(name: str, value: Mapping[str, Any], where: str, warn: Warn) -> Judgement:
+def _said(name: str, value: Mapping[str, Any], where: str) -> Judgement:
     values = value.get("text" if name in (_SPEAKER, _TARGET) else "choices") or []
     values = [values] if isinstance(values, str) else list(values)
     if name == _DOUBT:
         return Judgement(optional=True if values else None)
-    if name not in (_STANCE, _SECOND, _SPEAKER, _TARGET):
-        warn(f"{where}: {name!r} is not of our labelling config and is left out")
-        return Judgement()
     if len(values) > 1:
         raise InputError(f"{where}: {name} is {' and '.join(map(repr, values))}, expected one for a quote")
     if not values:
