@@ -277,6 +277,10 @@ STUDIO_ERRORS = {
         lambda result, data: result.append(choice("stance", "other") | {"id": "gone"}),
         "a choice points to 'gone', expected a marked span",
     ),
+    "other words": (
+        lambda result, data: result[0]["value"].update(start=1, end=24),
+        "region 'q1-1' [1, 24]: found the words 'Nobody sold the quay,” ', expected '“Nobody sold the quay,”', as",
+    ),
     "damaged": (lambda result, data: result[0].pop("id"), "KeyError ('id'), expected an export"),
 }
 
@@ -290,6 +294,16 @@ def test_label_studio_errors_are_named_and_the_rest_goes_on(
     assert isinstance(found[0], InputError)
     assert str(found[0]).startswith(f"{tmp_path / 'export.json'}: task 4")
     assert message in str(found[0])
+
+
+@pytest.mark.parametrize("text", ["It pays\\nfor it all", "It  pays for it\nall ", "", None, 7])
+def test_words_noted_beside_a_region_may_have_other_white_space(text: object, tmp_path: Path) -> None:
+    article = AnnotatedArticle(
+        Article("a", "It pays\nfor it all, he said."), (GoldQuote((Span(0, 18),), (), (), None, None, None, None),)
+    )
+    task = studio(article)
+    task["annotations"][0]["result"][0]["value"]["text"] = text
+    assert from_studio(tmp_path, task) == ([article], [])
 
 
 FOREIGN = {
@@ -411,7 +425,7 @@ T7\tAttribution-no-source 56 60\tSays
 E2\tAttribution-no-source:T7 Cue:T5 Content:T6
 T8\tDiscuss 0 30\tThe mayor denied selling land,
 """
-POLNEAR_TEXT = "The mayor denied selling land, the report\ns, to a friend. Says the clerk!\n"
+POLNEAR_TEXT = "The mayor denied selling land, the report\n to a friend. Says the clerk!\n"
 
 
 def test_polnear(tmp_path: Path) -> None:
@@ -451,6 +465,10 @@ BRAT_ERRORS = {
         "stance is 'denial' and 'other'",
     ),
     "attribute": ("T1\tContent 0 3\tThe\nA1\tStance T4 denial", "an attribute or note points to 'T4'"),
+    "other words": (
+        "T1\tContent 5 10\tmayor",
+        ":1: found the words 'ayor ', expected 'mayor', as noted beside the span",
+    ),
     "no standoff": ("hello", ":1: 'hello' (unknown kind of line), expected a line of brat's standoff form"),
     "offsets": ("T1\tContent zero 3\tThe", "expected a line of brat's standoff form"),
 }
@@ -465,6 +483,25 @@ def test_brat_errors_are_named_and_the_rest_goes_on(lines: str, message: str, tm
     assert isinstance(good, AnnotatedArticle)
     assert str(bad).startswith(str(tmp_path / "bad.ann"))
     assert message in str(bad)
+
+
+@pytest.mark.parametrize("text", ["The mayor spoke.", "\ufeffThe mayor\r\nspoke.", "\ufeff\r\nThe mayor spoke."])
+def test_brat_counts_a_byte_order_mark(text: str, tmp_path: Path) -> None:
+    spans = [Span(*found.span()) for found in re.finditer(r"\w+", carried.shown(text).text)]
+    lines = [f"T{i}\tContent {s} {e}\t{carried.shown(text).text[s:e]}" for i, (s, e) in enumerate(spans, 1)]
+    (tmp_path / "a.txt").write_bytes(text.encode())
+    (tmp_path / "a.ann").write_text("\n".join(lines))
+    [found] = brat.read(tmp_path, pytest.fail)
+    assert isinstance(found, AnnotatedArticle)
+    assert found.article.text == text.removeprefix("\ufeff")
+    said = [found.article.text[s:e] for quote in found.quotes for s, e in quote.content]
+    assert said == ["The", "mayor", "spoke"]
+
+
+def test_an_article_that_begins_with_a_byte_order_mark_goes_through_brat(tmp_path: Path) -> None:
+    quote = GoldQuote((Span(1, 4),), (), (), None, None, None, None)
+    article = AnnotatedArticle(Article("a", "\ufeffThe mayor spoke."), (quote,))
+    assert back("brat", [article], tmp_path) == ([article], [])
 
 
 def test_brat_text_that_is_gone_or_changed(tmp_path: Path) -> None:

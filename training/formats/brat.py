@@ -13,15 +13,27 @@ beside the files; without it the file's name is the id.
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from stance.articles import json_rows
 from stance.errors import ConfigError, InputError
-from stance.types import HALF_PAIR, Span
+from stance.types import HALF_PAIR, Article, Span
 from training.annotations import AnnotatedArticle, GoldQuote
-from training.formats.carried import Found, Shown, Warn, arrived, kept, luggage, shown, silent, tells, unchanged
+from training.formats.carried import (
+    Found,
+    Shown,
+    Warn,
+    arrived,
+    check_words,
+    kept,
+    luggage,
+    shown,
+    silent,
+    tells,
+    unchanged,
+)
 from training.formats.linked import Judgement, Link, Mark, linked_quotes, merged, one_stance, role_of
 
 BESIDE = "stance.jsonl"
@@ -42,6 +54,7 @@ Doubtful Arg:<EVENT>
 _ESCAPED = {"\\": "\\\\", "|": "\\|", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _NOTE = re.compile(r"(speaker|target):\s?((?:\\.|[^\\|])*)", re.IGNORECASE | re.DOTALL)
 _BLANK = re.compile(r"\s+")
+_MARK = "\ufeff"  # the byte order mark
 
 
 # Writing
@@ -174,6 +187,9 @@ def read(path: Path, warn: Warn) -> Iterator[Found]:
 def _read_one(file: Path, ours: Mapping[str, Any] | None, warn: Warn) -> AnnotatedArticle:
     text = _text(file)
     article, seen = arrived(ours, text, str(file), file.stem)
+    if ours is None and text.startswith(_MARK):
+        # No part of the article, but brat counts it.
+        article, seen = Article(article.id, text.removeprefix(_MARK)), replace(seen, before=len(_MARK))
     try:
         lines = [line for line in file.read_bytes().decode("utf-8").split("\n") if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
@@ -189,7 +205,7 @@ def _text(file: Path) -> str:
     for path in (folder / f"{stem}.txt" for stem in stems if stem for folder in folders):
         if path.is_file():
             try:
-                return path.read_bytes().decode("utf-8-sig")
+                return path.read_bytes().decode("utf-8")
             except (OSError, UnicodeDecodeError) as error:
                 raise InputError(f"{path}: cannot be read: {error}, expected UTF-8") from error
     raise InputError(f"{file}: no {file.stem}.txt beside it or in {folders[1]}, expected the article's text there")
@@ -254,7 +270,7 @@ def _take(line: str, found: _Standoff, seen: Shown, where: str, warn: Warn) -> N
     match name[:1]:
         case "T":
             label, _, offsets = head.partition(" ")
-            found.spans[name] = (label, _spans(offsets, words, seen, where, warn))
+            found.spans[name] = (label, _spans(offsets, words, seen, where))
         case "E":
             found.events[name] = [(k, v) for k, _, v in (part.partition(":") for part in head.split())]
         case "R":
@@ -320,7 +336,7 @@ def _arguments(
     return contents, others
 
 
-def _spans(offsets: str, words: str, seen: Shown, where: str, warn: Warn) -> tuple[Span, ...]:
+def _spans(offsets: str, words: str, seen: Shown, where: str) -> tuple[Span, ...]:
     fragments = []
     for part in offsets.split(";"):
         start, end = map(int, part.split())
@@ -329,9 +345,7 @@ def _spans(offsets: str, words: str, seen: Shown, where: str, warn: Warn) -> tup
                 f"{where}: span [{start}, {end}], expected one within the {len(seen.text)} characters of the text"
             )
         fragments.append(Span(start, end))
-    found = " ".join(seen.text[s:e] for s, e in fragments)
-    if words and "".join(words.split()) != "".join(found.split()):
-        warn(f"{where}: the words there are {found[:60]!r}, not {words[:60]!r}; the text may have changed since")
+    check_words(" ".join(seen.text[s:e] for s, e in fragments), words, where)
     joined: list[Span] = []
     for span in sorted(fragments):
         between = seen.text[joined[-1].end : span.start] if joined else ""

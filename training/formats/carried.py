@@ -21,6 +21,8 @@ Found = AnnotatedArticle | InputError
 Warn = Callable[[str], None]
 
 _BREAK = re.compile("\r\n?")
+# Label Studio's editor notes a line break within a region as these two characters.
+_NOTED_BREAK = re.compile(r"\\[nr]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +32,21 @@ class Shown:
     Attributes:
         text: With `\n` for every line break.
         pairs: Offsets into `text` of the breaks that are two characters in the article.
+        before: Characters of `text` that come before the article: a byte order mark, where the tool counts it.
     """
 
     text: str
     pairs: tuple[int, ...]
+    before: int = 0
 
     def shown(self, offset: int) -> int:
         """Give the offset in the shown text of one in the article; between the two of a pair: after both."""
-        after = [pair + number + 1 for number, pair in enumerate(self.pairs)]
-        return offset - bisect_left(after, offset)
+        after = [pair + number + 1 - self.before for number, pair in enumerate(self.pairs)]
+        return offset + self.before - bisect_left(after, offset)
 
     def original(self, offset: int) -> int:
         """Give the offset in the article of one in the shown text."""
-        return offset + bisect_left(self.pairs, offset)
+        return max(0, offset + bisect_left(self.pairs, offset) - self.before)
 
     def span(self, start: int, end: int, where: str) -> Span:
         """Give the span in the article of one in the shown text.
@@ -99,6 +103,30 @@ def arrived(found: Any, text: Any, where: str, name: str) -> tuple[Article, Show
             "offsets would point elsewhere"
         )
     return Article(found["id"], original, dict(metadata or {})), seen
+
+
+def check_words(found: str, noted: Any, where: str) -> None:
+    """Compare the words at a span's offsets with those that the tool noted beside it, but for white space.
+
+    Args:
+        found: The words at the offsets.
+        noted: By the tool; nothing, or no string: there is nothing to compare.
+        where: Begins the message.
+
+    Raises:
+        InputError: They differ.
+    """
+    if isinstance(noted, str) and noted.strip() and not same_words(found, noted):
+        raise InputError(
+            f"{where}: found the words {found[:60]!r}, expected {noted[:60]!r}, as noted beside the span: the text has "
+            "changed since, or the offsets count other characters"
+        )
+
+
+def same_words(found: str, noted: str) -> bool:
+    """Say whether two runs of words are the same but for white space, which tools collapse as they like."""
+    found, noted = ("".join(_NOTED_BREAK.sub("", words).split()) for words in (found, noted))
+    return found == noted
 
 
 def digest(text: str) -> str:

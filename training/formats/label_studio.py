@@ -15,7 +15,21 @@ from typing import Any
 from stance.errors import InputError
 from stance.types import Article, Span
 from training.annotations import AnnotatedArticle, GoldQuote
-from training.formats.carried import Found, Shown, Warn, arrived, kept, luggage, moved, shown, silent, tells, unchanged
+from training.formats.carried import (
+    Found,
+    Shown,
+    Warn,
+    arrived,
+    check_words,
+    kept,
+    luggage,
+    moved,
+    same_words,
+    shown,
+    silent,
+    tells,
+    unchanged,
+)
 from training.formats.linked import (
     Judgement,
     Link,
@@ -234,7 +248,10 @@ def _region(
         raise InputError(
             f"{where}: region {name!r} [{start}, {end}] has the labels {labels!r}, expected one of content, cue, source"
         )
-    return roles[0], (seen.span(place(start), place(end), f"{where}: region {name!r} [{start}, {end}]"),)
+    here = f"{where}: region {name!r} [{start}, {end}]"
+    span = seen.span(place(start), place(end), here)
+    check_words(seen.text[place(start) : place(end)], value.get("text"), here)
+    return roles[0], (span,)
 
 
 def _said(name: str, value: Mapping[str, Any], where: str) -> Judgement:
@@ -264,7 +281,7 @@ def _counting(values: Sequence[Mapping[str, Any]], text: str, where: str, warn: 
 
     def right(read: Callable[[int, int], str]) -> int:
         told = [value for value in values if isinstance(value.get("text"), str) and type(value.get("start")) is int]
-        return sum("".join(read(v["start"], v["end"]).split()) == "".join(v["text"].split()) for v in told)
+        return sum(same_words(read(v["start"], v["end"]), v["text"]) for v in told)
 
     as_units = right(lambda s, e: wide[2 * s : 2 * e].decode("utf-16-le", "replace"))
     if right(lambda s, e: text[s:e]) >= as_units:
