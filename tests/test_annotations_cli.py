@@ -46,8 +46,8 @@ def test_the_corpus_there_and_back(form: str, tmp_path: Path) -> None:
     assert (done.exit_code, done.stderr) == (0, "")
     back = invoke("annotations", "import", tmp_path / name, "-o", tmp_path / "new.jsonl.gz")
     assert (back.exit_code, back.stderr) == (0, "")
-    assert "22 articles" in back.stdout
     found = {one.article.id: one for one in read_annotated([tmp_path / "new.jsonl.gz"])}
+    assert f"{len(found)} articles" in back.stdout
     assert found == {one.article.id: one for one in read_annotated([HELD])}
 
 
