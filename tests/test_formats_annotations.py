@@ -330,6 +330,14 @@ def test_a_source_without_a_quote_is_left_out_and_that_is_said(tmp_path: Path) -
     assert any("source" in line and "belongs to no quote" in line for line in said)
 
 
+@pytest.mark.parametrize("annotations", [[5], 5, {"result": []}, [None]])
+def test_annotations_that_are_none(annotations: object, tmp_path: Path) -> None:
+    task = studio(example())
+    [refused, good], _ = from_studio(tmp_path, task | {"id": 4, "annotations": annotations}, task)
+    assert str(refused).endswith(f"task 4: 'annotations' is {annotations}, expected a list of objects")
+    assert good == example()
+
+
 def test_what_is_no_export(tmp_path: Path) -> None:
     [found], _ = from_studio(tmp_path, {"id": 3, "text": "a", "role": []})
     assert "expected an export in the form JSON, not JSON-MIN" in str(found)
@@ -541,6 +549,13 @@ def test_half_a_surrogate_pair_is_refused_where_files_cannot_hold_it(form: str, 
 # Bare quotes
 
 
+def save_csv(path: Path, rows: list[dict[str, str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as out:
+        table = csv.DictWriter(out, rows[0])
+        table.writeheader()
+        table.writerows(rows)
+
+
 def test_bare_quotes_are_what_classify_reads(tmp_path: Path) -> None:
     path = tmp_path / "quotes.csv"
     path.write_text(
@@ -584,21 +599,52 @@ def test_csv_changed_by_a_reader(tmp_path: Path) -> None:
     rows[0] |= {"stance": "J", "speaker": "Tess"}
     rows[3] |= {"quote": "it pays for nothing"}
 
-    def save(some: list[dict[str, str]]) -> None:
-        with path.open("w", encoding="utf-8", newline="") as out:
-            table = csv.DictWriter(out, rows[0])
-            table.writeheader()
-            table.writerows(some)
-
-    save(rows[:3])
+    save_csv(path, rows[:3])
     [found] = bare_quotes.read(path, pytest.fail)
     assert isinstance(found, AnnotatedArticle)
     assert found.quotes[0] == replace(example().quotes[0], stance=Stance.JUSTIFICATION, speaker="Tess")
-    save(rows)
+    save_csv(path, rows)
     [refused] = bare_quotes.read(path, pytest.fail)
     assert "the quote is 'it pays for nothing', expected '“it pays for\\nthe sea wall”', as its spans say" in str(
         refused
     )
+
+
+LACKING = {
+    "metadata": ("id,quote,context,spans,sha256\n", "'metadata'"),
+    "context": ("id,quote,spans,sha256,metadata\n", "'context'"),
+    "foreign": ("quote,label,spans\n", "'id', 'context', 'sha256', 'metadata'"),
+}
+
+
+@pytest.mark.parametrize(("head", "lost"), LACKING.values(), ids=LACKING)
+def test_spans_without_the_columns_beside_them(head: str, lost: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"{head}one,two,three\n")
+    with pytest.raises(InputError, match=re.escape(f"{path}:1: found a column 'spans' without {lost}, expected all")):
+        list(bare_quotes.read(path, pytest.fail))
+
+
+ROWS = {
+    "metadata is a list": ({"metadata": "[1]"}, "metadata is '[1]', expected a JSON object or an empty cell"),
+    "metadata is no JSON": ({"metadata": "own"}, "expected a row as it was exported"),
+    "spans are a number": ({"spans": "3"}, "expected a row as it was exported"),
+    "spans without a content": ({"spans": '{"cue": []}'}, "'content', expected a row as it was exported"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), ROWS.values(), ids=ROWS)
+def test_a_bad_cell_beside_spans(change: dict[str, str], message: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    other = AnnotatedArticle(Article("b", "Rain."), ())
+    write([example(), other], "csv", path, pytest.fail)
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    save_csv(path, [row | change for row in rows[:4]] + rows[4:])
+    refused, good = bare_quotes.read(path, pytest.fail)
+    assert str(refused).startswith(f"{path}:2: ")
+    assert message in str(refused)
+    assert good == other
 
 
 def test_csv_without_quotes(tmp_path: Path) -> None:

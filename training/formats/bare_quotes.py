@@ -35,6 +35,8 @@ _NAMES = {
     "target": ("target", "accused"),
     "id": ("id", "quote_id"),
 }
+# Without these an exported row cannot be put back into its article.
+_EXPORTED = ("id", "context", "sha256", "metadata")
 _CODES = {"a": Stance.ACCUSATION, "d": Stance.DENIAL, "j": Stance.JUSTIFICATION, "o": Stance.OTHER}
 _TRUE = {"true", "yes", "1", "x"}
 _LARGEST_CELL = 32 << 20
@@ -84,6 +86,11 @@ def read(path: Path, warn: Warn) -> Iterator[Found]:
     columns = {ours: next((n for n in names if n.casefold() in theirs), "") for ours, theirs in _NAMES.items()}
     if not columns["quote"]:
         raise InputError(f"{path}: found the columns {', '.join(names) or 'nothing'}, expected one named quote or text")
+    if "spans" in names and (lost := [name for name in _EXPORTED if not columns.get(name, name in names)]):
+        raise InputError(
+            f"{path}:1: found a column 'spans' without {', '.join(map(repr, lost))}, expected all columns as they were "
+            "exported, or another name for a column that has nothing to do with them"
+        )
     waiting: list[tuple[int, dict[str, str]]] = []
     for line, row in _numbered(table, names, path):
         if isinstance(row, InputError):
@@ -170,9 +177,12 @@ def _whole(rows: Sequence[tuple[int, Mapping[str, str]]], where: str, name: str)
             f"{where}: the text of {first['id']!r} has changed since it was exported, expected the same text: its "
             "offsets would point elsewhere"
         )
+    metadata = json.loads(first["metadata"] or "{}")
+    if not isinstance(metadata, dict):
+        raise InputError(f"{where}: metadata is {first['metadata'][:60]!r}, expected a JSON object or an empty cell")
     quotes = [_quote(row, f"{name}:{line}", text) for line, row in rows if row["spans"]]
     made = annotated_from_row({"id": first["id"], "text": text, "quotes": quotes}, where)
-    return AnnotatedArticle(Article(first["id"], text, json.loads(first["metadata"] or "{}")), made.quotes)
+    return AnnotatedArticle(Article(first["id"], text, metadata), made.quotes)
 
 
 def _quote(row: Mapping[str, str], where: str, text: str) -> dict[str, Any]:
@@ -183,7 +193,7 @@ def _quote(row: Mapping[str, str], where: str, text: str) -> dict[str, Any]:
     quote |= {key: _stance(row[key].strip(), where) for key in ("stance", "second")}
     # An empty cell says nothing, unless an empty name was exported there.
     quote |= {key: row[key] or ("" if key in quote.get("empty", []) else None) for key in ("speaker", "target")}
-    return quote | {"optional": row["optional"].strip().casefold() in _TRUE}
+    return quote | {"optional": row.get("optional", "").strip().casefold() in _TRUE}
 
 
 def _rows(one: AnnotatedArticle) -> Iterator[dict[str, str]]:

@@ -113,7 +113,11 @@ def read(path: Path, warn: Warn) -> Iterator[Found]:
         if not isinstance(one, dict) or not isinstance(one.get("data"), dict):
             yield InputError(f"{where}: no 'data' in it, expected an export in the form JSON, not JSON-MIN or CSV")
             continue
-        annotations = [a for a in one.get("annotations") or [] if not a.get("was_cancelled")]
+        annotations = one.get("annotations") or []
+        if not isinstance(annotations, list) or not all(isinstance(a, dict) for a in annotations):
+            yield InputError(f"{where}: 'annotations' is {str(annotations)[:60]}, expected a list of objects")
+            continue
+        annotations = [a for a in annotations if not a.get("was_cancelled")]
         waiting += not annotations
         for annotation in annotations:
             try:
