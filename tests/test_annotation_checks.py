@@ -77,6 +77,16 @@ def test_what_cannot_be_used_is_left_out_and_named(tmp_path: Path) -> None:
     assert found.errors[0].startswith(f"{path}: article 'bad', quote 2: stance is denial and accusation")
 
 
+def test_a_quote_of_one_context_with_two_stances_contradicts(tmp_path: Path) -> None:
+    path = tmp_path / "quotes.csv"
+    path.write_text("quote,stance,context\nNobody,D,Nobody sold it.\nNobody,A,Nobody sold it.\n")
+    found = gather([path], None)
+    assert found.annotated == []
+    assert found.errors == [
+        f"{path}: article 'quotes:2', quote 2: stance is denial and accusation, expected one for a quote"
+    ]
+
+
 def test_articles_met_before(tmp_path: Path) -> None:
     one = article("Nobody sold it.", name="a")
     rows = [one, one, article("Somebody did.", name="a"), article("Somebody did.", name="a", annotator="ann")]

@@ -549,6 +549,45 @@ def test_half_a_surrogate_pair_is_refused_where_files_cannot_hold_it(form: str, 
 # Bare quotes
 
 
+JOINED = {
+    "one context": (["No;d;{c};;", "Yes;a;{c};;"], [["No: denial", "Yes: accusation"]]),
+    "with others between": (
+        ["No;d;{c};;", "Rain;o;;;", "Yes;a;{c};;"],
+        [["No: denial", "Yes: accusation"], ["Rain: other"]],
+    ),
+    "a bad row": (["No;d;{c};;", "Yes;praise;{c};;", "Yes;a;{c};;"], [["No: denial", "Yes: accusation"], "praise"]),
+    "two readers": (["No;d;{c};ann;", "No;o;{c};ben;"], [["No: denial"], ["No: other"]]),
+    "a quote in two contexts": (["No;d;{c};;", "No;o;{c} Well.;;"], [["No: denial"], ["No: other"]]),
+    "bare quotes in the same words": (["No;d;;;", "No;o;;;"], [["No: denial"], ["No: other"]]),
+    "a context without the quote": (["No;d;{c};;", "Never;o;{c};;"], [["No: denial"], ["Never: other"]]),
+}
+
+
+@pytest.mark.parametrize(("rows", "expected"), JOINED.values(), ids=JOINED)
+def test_rows_of_one_context_are_one_article(rows: list[str], expected: list[Any], tmp_path: Path) -> None:
+    """Each alone would teach that the others are no quotes."""
+    path = tmp_path / "quotes.csv"
+    lines = [row.replace("{c}", "“No,” said Tess. “Yes,” said Ann.") for row in rows]
+    path.write_text("\n".join(["quote;stance;context;annotator;outlet", *lines]), encoding="utf-8")
+    found = list(bare_quotes.read(path, pytest.fail))
+    assert len(found) == len(expected)
+    for one, quotes in zip(found, expected, strict=True):
+        if isinstance(one, InputError):
+            assert quotes in str(one)
+            continue
+        text = one.article.text
+        assert [f"{text[slice(*quote.content[0])]}: {quote.stance}" for quote in one.quotes] == quotes
+        assert one.article.metadata["complete"] is False
+
+
+def test_the_metadata_of_joined_rows(tmp_path: Path) -> None:
+    path = tmp_path / "quotes.csv"
+    path.write_text("id,quote,context,outlet,page,note\nx,No,No. Yes.,Quay News,,1\ny,Yes,No. Yes. ,Quay News,3,2\n")
+    [found] = bare_quotes.read(path, pytest.fail)
+    assert isinstance(found, AnnotatedArticle)
+    assert found.article == Article("x", "No. Yes.", {"outlet": "Quay News", "complete": False, "page": "3"})
+
+
 def save_csv(path: Path, rows: list[dict[str, str]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as out:
         table = csv.DictWriter(out, rows[0])
@@ -572,7 +611,7 @@ def test_bare_quotes_are_what_classify_reads(tmp_path: Path) -> None:
     assert isinstance(second, AnnotatedArticle)
     assert isinstance(fourth, AnnotatedArticle)
     cut = cut_line({"text": "We never sold it", "speaker": "Tess Marlow", "cue": "said"}, "there")
-    assert first.article == Article("quotes:2", cut.article.text, {"outlet": "Quay News"})
+    assert first.article == Article("quotes:2", cut.article.text, {"outlet": "Quay News", "complete": False})
     [(content, cue, source)] = cut.quotes
     assert first.quotes == (GoldQuote(content, (cue,), (source,), Stance.DENIAL, None, "Tess Marlow", None),)  # type: ignore[arg-type]
     assert second.article.text == "It pays; all of it"

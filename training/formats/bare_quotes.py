@@ -1,14 +1,17 @@
 """CSV of quotes with a stance, for people who annotate in a spreadsheet: one quote a row.
 
 A row is a quote and, where the file has them, `speaker`, `cue` and `context`: the article is then the text that
-`stance classify` makes of such a row, so that what is learned from is what will be judged. A file that was exported
-here has the whole article as `context` and the spans as JSON, and gives the same articles again.
+`stance classify` makes of such a row, so that what is learned from is what will be judged. Rows whose quotes stand in
+one and the same context are one article. Whether that holds more quotes, without rows of their own, nobody knows: these
+articles are `complete: false`. A file that was exported here has the whole article as `context` and the spans as JSON,
+and gives the same articles again.
 """
 
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,7 @@ _NAMES = {
 _EXPORTED = ("id", "context", "sha256", "metadata")
 _CODES = {"a": Stance.ACCUSATION, "d": Stance.DENIAL, "j": Stance.JUSTIFICATION, "o": Stance.OTHER}
 _TRUE = {"true", "yes", "1", "x"}
+_Line = tuple[int, dict[str, str] | InputError]
 _LARGEST_CELL = 32 << 20
 # More characters than this a cell cannot have in the spreadsheets that people use.
 _CELL = 32_767
@@ -67,7 +71,7 @@ def write(articles: Sequence[AnnotatedArticle], path: Path, warn: Warn) -> list[
 
 
 def read(path: Path, warn: Warn) -> Iterator[Found]:
-    """Read quotes, each an article of its own unless the file tells where it stands in one."""
+    """Read quotes: those of one context as one article, in the place of the first; any other as one of its own."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -91,26 +95,66 @@ def read(path: Path, warn: Warn) -> Iterator[Found]:
             f"{path}:1: found a column 'spans' without {', '.join(map(repr, lost))}, expected all columns as they were "
             "exported, or another name for a column that has nothing to do with them"
         )
+    rows = _numbered(table, names, columns, path)
+    yield from _as_exported(rows, path) if "spans" in names else _together(_each(rows, path))
+
+
+def _as_exported(rows: Iterable[_Line], path: Path) -> Iterator[Found]:
     waiting: list[tuple[int, dict[str, str]]] = []
-    for line, row in _numbered(table, names, path):
+    for line, row in rows:
         if isinstance(row, InputError):
             yield row
             continue
-        named = {ours: row.pop(theirs, "") for ours, theirs in columns.items()} | row
-        if "spans" not in names:
-            if any(value.strip() for value in named.values()):
-                yield _checked(_bare, named, f"{path}:{line}", f"{path.stem}:{line}")
-            continue
-        named = {key: _as_it_was(value) for key, value in named.items()}
-        if waiting and _article_of(waiting[0][1]) != _article_of(named):
+        row = {key: _as_it_was(value) for key, value in row.items()}
+        if waiting and _article_of(waiting[0][1]) != _article_of(row):
             yield _checked(_whole, waiting, f"{path}:{waiting[0][0]}", str(path))
             waiting = []
-        waiting.append((line, named))
+        waiting.append((line, row))
     if waiting:
         yield _checked(_whole, waiting, f"{path}:{waiting[0][0]}", str(path))
 
 
-def _numbered(table: Any, names: Sequence[str], path: Path) -> Iterator[tuple[int, dict[str, str] | InputError]]:
+def _each(rows: Iterable[_Line], path: Path) -> Iterator[tuple[str, Found]]:
+    """Give each row as an article, with the context that its quote stands in; empty where it stands in none."""
+    for line, row in rows:
+        if isinstance(row, InputError):
+            yield "", row
+        elif any(value.strip() for value in row.values()):
+            made = _checked(_bare, row, f"{path}:{line}", f"{path.stem}:{line}")
+            context = row.get("context", "").strip()
+            yield context if isinstance(made, AnnotatedArticle) and made.article.text == context else "", made
+
+
+def _together(rows: Iterable[tuple[str, Found]]) -> Iterator[Found]:
+    """Join the articles of one context: whoever reads one of them alone would find quotes that are not marked."""
+    order: list[list[AnnotatedArticle] | InputError] = []
+    joined: dict[tuple[str, Any], list[AnnotatedArticle]] = {}
+    for context, made in rows:
+        if isinstance(made, InputError):
+            order.append(made)
+            continue
+        # Two readers of one article stay two, to be compared with each other.
+        group = joined.setdefault((context, made.article.metadata.get("annotator")), []) if context else []
+        if not group:
+            order.append(group)
+        group.append(made)
+    for found in order:
+        yield found if isinstance(found, InputError) else _joined(found)
+
+
+def _joined(parts: Sequence[AnnotatedArticle]) -> AnnotatedArticle:
+    """Make one article of those of one text; of the metadata stays what no row contradicts."""
+    article = parts[0].article
+    metadata: dict[str, Any] = {}
+    for key in dict.fromkeys(key for one in parts for key in one.article.metadata):
+        said = [one.article.metadata[key] for one in parts if key in one.article.metadata]
+        if all(value == said[0] for value in said):
+            metadata[key] = said[0]
+    return AnnotatedArticle(replace(article, metadata=metadata), tuple(quote for one in parts for quote in one.quotes))
+
+
+def _numbered(table: Any, names: Sequence[str], columns: Mapping[str, str], path: Path) -> Iterator[_Line]:
+    """Give rows with their lines; the columns that we know are called as we call them, and are always there."""
     while True:
         line = table.line_num + 1
         try:
@@ -126,7 +170,8 @@ def _numbered(table: Any, names: Sequence[str], path: Path) -> Iterator[tuple[in
                 InputError(f"{path}:{line}: {len(cells)} cells, expected {len(names)}; has a cell lost its quotes?"),
             )
         elif cells:
-            yield line, dict(zip(names, cells + [""] * (len(names) - len(cells)), strict=True))
+            row = dict(zip(names, cells + [""] * (len(names) - len(cells)), strict=True))
+            yield line, {ours: row.pop(theirs, "") for ours, theirs in columns.items()} | row
 
 
 def _as_it_was(cell: str) -> str:
@@ -149,7 +194,7 @@ def _bare(row: dict[str, str], where: str, name: str) -> AnnotatedArticle:
     cut = cut_line(words | {"speaker": "" if said["speaker"] == "?" else said["speaker"]}, where)
     [(content, cue, source)] = cut.quotes
     used = {"quote", "cue", "context", "id", "optional", *said}
-    metadata = {key: value for key, value in row.items() if key not in used and value.strip()}
+    metadata: dict[str, Any] = {key: value for key, value in row.items() if key not in used and value.strip()}
     stances = {key: _stance(said[key], where) for key in ("stance", "second")}
     quote = {
         **{"content": [list(span) for span in content], "cue": cue and list(cue), "source": source and list(source)},
@@ -157,6 +202,7 @@ def _bare(row: dict[str, str], where: str, name: str) -> AnnotatedArticle:
         **{key: said[key] or None for key in ("speaker", "target")},
         "optional": row.get("optional", "").strip().casefold() in _TRUE,
     }
+    metadata["complete"] = False
     made = {"id": row["id"].strip() or name, **metadata, "text": cut.article.text, "quotes": [quote]}
     return annotated_from_row(made, where)
 
