@@ -1,11 +1,12 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from made_job import Made, Said, make_job
 
 from stance.errors import ConfigError
-from stance.types import Stance
+from stance.types import Article, Stance
 from training.annotations import AnnotatedArticle
 from training.formats import label_studio
 from training.suggest import Candidate, choose, suggest
@@ -118,6 +119,43 @@ def test_tasks_of_a_job(tmp_path: Path) -> None:
         "“and nobody will sell it now.”",
     ]
     assert passage.article.text[slice(*quote.source[0])] == "Tess Marlow"
+
+
+def again(article: AnnotatedArticle, **change: object) -> AnnotatedArticle:
+    """As annotated, but that nothing is marked: what is left out is so for its place, not for its words."""
+    text = str(change.pop("text", article.article.text))
+    metadata = {**article.article.metadata, **change}
+    return AnnotatedArticle(replace(article.article, text=text, metadata=metadata), ())
+
+
+@pytest.mark.parametrize(
+    ("change", "left_out"),
+    [
+        ({}, 1),
+        ({"passage_of": "short"}, 0),
+        ({"text": "Another article of this name."}, 0),
+        ({"passage": [0, 100]}, 0),
+        ({"passage": "all"}, 0),
+        ({"passage": None}, 0),
+    ],
+)
+def test_what_stands_in_a_known_passage_is_not_chosen_again(
+    change: dict[str, object], left_out: int, tmp_path: Path
+) -> None:
+    folder = job(tmp_path / "OUT")
+    first = read_back(suggest(folder, wanted=10).tasks, tmp_path / "tasks.json")
+    [passage] = [one for one in first if one.article.metadata.get("passage_of") == "long"]
+    found = suggest(folder, wanted=10, known=[again(passage, **change)])
+    assert found.left_out["in passages that are annotated already"] == left_out
+    assert sum(task["data"]["title"] == "The quay" for task in found.tasks) == 1 - left_out
+
+
+def test_what_stands_beside_a_known_passage_is_chosen(tmp_path: Path) -> None:
+    folder = job(tmp_path / "OUT")
+    known = Article("long@0", LONG[:900], {"passage_of": "long", "passage": [0, 900]})
+    found = suggest(folder, wanted=10, known=[AnnotatedArticle(known, ())])
+    assert found.left_out["in passages that are annotated already"] == 0
+    assert any(task["data"]["title"] == "The quay" for task in found.tasks)
 
 
 def test_what_the_annotator_sees(tmp_path: Path) -> None:

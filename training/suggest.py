@@ -33,7 +33,7 @@ from training.formats.results import Predicted, predicted
 _POOL = 20
 _LEAST_POOL = 2_000
 _LEAST_WORDS = 3
-_COLUMNS = ["article_id", "claim_id", "content", "stance", "probabilities"]
+_COLUMNS = ["article_id", "claim_id", "content", "content_spans", "stance", "probabilities"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,14 @@ class Suggestion:
     errors: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What is annotated already: articles, and of others passages."""
+
+    articles: set[str]
+    passages: Mapping[str, Sequence[Span]]
+
+
 def suggest(
     folder: Path,
     *,
@@ -94,7 +102,7 @@ def suggest(
     Args:
         folder: Of a job; what is done of an unfinished one counts.
         wanted: Quotes at most.
-        known: Annotated already: their articles are not chosen.
+        known: Annotated already: neither their articles nor what stands in their passages is chosen.
         passage_chars: How much of the article an annotator gets around a quote; a shorter article comes whole.
         per_article: Quotes of one article at most.
 
@@ -105,7 +113,7 @@ def suggest(
     check_job(folder)
     found = Suggestion()
     annotated = list(known)
-    done = _articles_done(folder, annotated)
+    done = _Done(_articles_done(folder, annotated), _passages_done(folder, annotated))
     said = {_plain(" ".join(a.article.text[s:e] for s, e in q.content)) for a in annotated for q in a.quotes}
     pool = _pool(folder, max(_POOL * wanted, _LEAST_POOL), done, said, found)
     chosen = choose(pool, wanted, per_article=per_article)
@@ -163,7 +171,7 @@ def choose(pool: Sequence[Candidate], wanted: int, *, per_article: int) -> list[
     return chosen
 
 
-def _pool(folder: Path, size: int, done: set[str], said: set[str], found: Suggestion) -> list[Candidate]:
+def _pool(folder: Path, size: int, done: _Done, said: set[str], found: Suggestion) -> list[Candidate]:
     """Read all claims once and keep those in most doubt, for each label apart so that the rare ones have room."""
     heaps: dict[str, list[tuple[float, int, Candidate]]] = {}
     order = count()
@@ -171,8 +179,10 @@ def _pool(folder: Path, size: int, done: set[str], said: set[str], found: Sugges
     for row in _rows(folder, "claims", _COLUMNS):
         found.of += 1
         words = _plain(row["content"])
-        if row["article_id"] in done:
+        if row["article_id"] in done.articles:
             found.left_out["in articles that are annotated already"] += 1
+        elif _within(row["content_spans"], done.passages.get(row["article_id"], ())):
+            found.left_out["in passages that are annotated already"] += 1
         elif words in said or hash(words) in seen:
             found.left_out["in the same words as another"] += 1
         elif len(words.split()) < _LEAST_WORDS:
@@ -197,6 +207,25 @@ def _articles_done(folder: Path, annotated: Sequence[AnnotatedArticle]) -> set[s
     if not texts:
         return set()
     return {row["article_id"] for row in _rows(folder, "articles", ["article_id", "sha256"]) if row["sha256"] in texts}
+
+
+def _passages_done(folder: Path, annotated: Sequence[AnnotatedArticle]) -> dict[str, list[Span]]:
+    told: dict[str, list[tuple[Span, str]]] = {}
+    for one in annotated:
+        match one.article.metadata:
+            case {"passage_of": str(name), "passage": [int(start), int(end)]}:
+                told.setdefault(name, []).append((Span(start, end), one.article.text))
+    done: dict[str, list[Span]] = {}
+    if told:
+        for row in _rows(folder, "articles", ["article_id", "text"]):
+            # Another job may have given the same id to another article.
+            same = [span for span, text in told.get(row["article_id"], ()) if (row["text"] or "")[slice(*span)] == text]
+            done.setdefault(row["article_id"], []).extend(same)
+    return done
+
+
+def _within(content: Sequence[Mapping[str, int]], passages: Sequence[Span]) -> bool:
+    return any(start <= content[0]["start"] and content[-1]["end"] <= end for start, end in passages)
 
 
 def _rows(folder: Path, kind: str, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
