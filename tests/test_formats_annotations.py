@@ -420,6 +420,44 @@ def test_prodigy_takes_accepted_tasks_only(tmp_path: Path) -> None:
     assert said == [f"{path}: 2 tasks were rejected or ignored; they are passed over"]
 
 
+UNMARKED = {
+    "a category": (
+        prodigy,
+        {"text": "No.", "label": "denial", "answer": "accept"},
+        "found the keys 'text', 'label', 'answer', expected one of 'spans', 'relations', 'tokens': a",
+    ),
+    "a choice": (
+        prodigy,
+        {"text": "No.", "options": [], "accept": ["denial"]},
+        "found the keys 'text', 'options', 'accept', expected one of 'spans', ",
+    ),
+    "another key": (
+        doccano,
+        {"text": "No.", "labels": [[0, 3, "denial"]]},
+        "found the keys 'text', 'labels', expected one of 'entities', 'label': a task in which",
+    ),
+    "nothing": (doccano, {"text": "No."}, "found the keys 'text', expected one of 'entities', 'label'"),
+    "prodigy without a quote": (prodigy, {"text": "No.", "spans": []}, None),
+    "prodigy where nobody marked a span": (prodigy, {"text": "No.", "tokens": [], "answer": "accept"}, None),
+    "doccano without a quote": (doccano, {"text": "No.", "label": []}, None),
+    "doccano with relations without a quote": (doccano, {"text": "No.", "entities": [], "relations": []}, None),
+}
+
+
+@pytest.mark.parametrize(("form", "row", "message"), UNMARKED.values(), ids=UNMARKED)
+def test_a_task_of_another_kind_is_no_article_without_quotes(
+    form: Any, row: dict[str, Any], message: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "all.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    [found] = form.read(path, pytest.fail)
+    if message is None:
+        assert found == AnnotatedArticle(Article("all:1", "No."), ())
+    else:
+        assert isinstance(found, InputError)
+        assert str(found).startswith(f"{path}:1: {message}")
+
+
 # brat
 
 POLNEAR = """T1\tSource 0 9\tThe mayor

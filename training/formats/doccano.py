@@ -16,7 +16,16 @@ from stance.records import json_line
 from stance.types import Article
 from training.annotations import AnnotatedArticle, GoldQuote
 from training.formats.carried import Found, Shown, Warn, arrived, kept, luggage, moved, shown, silent, tells, unchanged
-from training.formats.linked import Mark, apart, combined, linked_quotes, marks_and_links, parted, rejoined
+from training.formats.linked import (
+    Mark,
+    apart,
+    combined,
+    expect_marks,
+    linked_quotes,
+    marks_and_links,
+    parted,
+    rejoined,
+)
 
 _OURS = "stance"  # doccano keeps fields that it does not know as the example's metadata
 
@@ -59,6 +68,7 @@ def read(path: Path, warn: Warn) -> Iterator[Found]:
 
 
 def _annotated(found: Mapping[str, Any], where: str, name: str, warn: Warn) -> AnnotatedArticle:
+    expect_marks(found, ("entities", "label"), where)
     # Fields that doccano does not know come back beside the others, or under `metadata` or `meta`.
     places = (found, found.get("metadata"), found.get("meta"))
     ours: Any = next((place[_OURS] for place in places if isinstance(place, dict) and _OURS in place), {})

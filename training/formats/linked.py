@@ -133,6 +133,19 @@ def linked_quotes(
     return tuple(quotes)
 
 
+def expect_marks(found: Mapping[str, Any], keys: Sequence[str], where: str) -> None:
+    """Refuse a row of another kind of task: read as an article, it would teach that there is no quote in it.
+
+    Raises:
+        InputError: It has none of the keys under which the tool keeps marked spans.
+    """
+    if not any(key in found for key in keys):
+        raise InputError(
+            f"{where}: found the keys {', '.join(map(repr, found))}, expected one of {', '.join(map(repr, keys))}: a "
+            "task in which spans are marked has them, an empty list where there is no quote"
+        )
+
+
 def merged(judgements: Iterable[Judgement], where: str) -> Judgement:
     """Put together what is said of the pieces of one quote.
 

@@ -18,9 +18,20 @@ from stance.records import json_line
 from stance.types import Article
 from training.annotations import AnnotatedArticle, GoldQuote
 from training.formats.carried import Found, Shown, Warn, arrived, kept, luggage, moved, shown, silent, tells, unchanged
-from training.formats.linked import Mark, apart, combined, linked_quotes, marks_and_links, parted, rejoined
+from training.formats.linked import (
+    Mark,
+    apart,
+    combined,
+    expect_marks,
+    linked_quotes,
+    marks_and_links,
+    parted,
+    rejoined,
+)
 
 _OURS = "stance"
+# A task of these recipes in which nobody marked a span may have its tokens only.
+_MARKS = ("spans", "relations", "tokens")
 _TOKEN = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]|\s")
 _Key = tuple[int, int, str]
 
@@ -85,6 +96,7 @@ def read(path: Path, warn: Warn) -> Iterator[Found]:
 
 
 def _annotated(found: Mapping[str, Any], where: str, name: str, warn: Warn) -> AnnotatedArticle:
+    expect_marks(found, _MARKS, where)
     ours = found.get(_OURS) or {}
     meta = found.get("meta") or {}
     article, seen = arrived(ours, found.get("text"), where, str(meta.get("id", name)))
