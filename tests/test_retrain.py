@@ -323,7 +323,7 @@ def bare(tmp_path: Path) -> Path:
 def test_bare_quotes_teach_stances_and_not_where_quotes_are(tiny_model: Path, old: Path, bare: Path) -> None:
     config = _config(tiny_model, old, bare, scope="all", new={"paths": (bare,), "old": 0.0, "held": 0.25})
     parts = split(list(read_annotated([bare])), 0.25, 13)
-    found = [json.loads(row["row"]) for row in examples(config, start(config)[1], parts)]
+    found = [row for example in examples(config, start(config)[1], parts) for row in json.loads(example["rows"])]
     assert len(found) == len(parts.learned)
     for row in found:
         assert row["stances"]
