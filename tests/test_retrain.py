@@ -27,17 +27,18 @@ from transformers import DebertaV2Config, DebertaV2Model, RobertaConfig, Roberta
 from stance.config import load_config
 from stance.errors import ConfigError, InputError, OutputError
 from stance.network import WEIGHTS, load_network
-from stance.pipeline import Pipeline, default_model
+from stance.pipeline import REGISTRY, Pipeline, default_model
 from stance.records import claim_row
 from stance.types import Article, Span, Stance
 from training import cli
+from training import fit as fitting
 from training import retrain as retraining
 from training.annotations import AnnotatedArticle, GoldQuote, read_annotated, to_row
 from training.checkpoints import begin, last_checkpoint
 from training.features import IGNORED
 from training.fit import examples, fit, start
 from training.lineage import HELD, Lineage, text_hash
-from training.registry import Registry, enrol
+from training.registry import Registry, enrol, promote
 from training.retrain import is_bare, judged_quotes, replayed, split
 from training.settings import FitConfig, NewData, Source
 from training.tune import recalibrated
@@ -523,6 +524,62 @@ def test_a_folder_that_is_not_to_be_written_is_refused(what: str, config: FitCon
         (folder / "letters.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(ConfigError, match="expected"):
         fit(config, folder, device="cpu")
+
+
+@pytest.fixture
+def promoted(tiny_model: Path, tmp_path: Path) -> Path:
+    """A folder of models: `first` was the default, `second` is it, `third` never was."""
+    folder = tmp_path / "models"
+    for name in ("first", "second", "third"):
+        shutil.copytree(tiny_model, folder / name)
+    (folder / REGISTRY).write_text(Registry(default="first").model_dump_json(), encoding="utf-8")
+    promote(folder, "second", "a")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["first", "second", "link"])
+def test_a_model_that_a_registry_needs_is_not_written_over(name: str, config: FitConfig, promoted: Path) -> None:
+    (promoted / "link").symlink_to(promoted / "first")
+    with pytest.raises(ConfigError, match="`rollback` may need it, expected another name"):
+        fit(config, promoted / name, device="cpu")
+    assert not list(promoted.glob("*.checkpoints"))  # said before training
+
+
+def test_a_model_that_was_promoted_while_it_was_trained_anew_stays(
+    config: FitConfig, promoted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path: path.read_bytes() for path in (promoted / "third").iterdir()}
+    plain = fitting.save_network
+
+    def save(*arguments: Any) -> None:
+        promote(promoted, "third", "b")
+        plain(*arguments)
+
+    monkeypatch.setattr(fitting, "save_network", save)
+    with pytest.raises(ConfigError, match="expected another name"):
+        fit(config, promoted / "third", device="cpu")
+    assert {path: path.read_bytes() for path in (promoted / "third").iterdir()} == before
+    assert not (promoted / ".third.tmp").exists()
+
+
+def test_a_model_folder_is_replaced_whole_or_not_at_all(
+    config: FitConfig, promoted: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Path.rename
+
+    def refused(path: Path, target: Path) -> Path:
+        if path.suffix == ".tmp":
+            raise OSError("no")
+        return plain(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", refused)
+        with pytest.raises(OutputError, match="give the same command again"):
+            fit(config, promoted / "third", device="cpu")
+    assert _same(promoted / "third", tiny_model)
+    fit(config, promoted / "third", device="cpu")
+    assert not _same(promoted / "third", tiny_model)
+    assert {path.name for path in promoted.iterdir()} == {"first", "second", "third", REGISTRY, f".{REGISTRY}.lock"}
 
 
 def test_new_articles_that_the_corpus_has_are_refused(tiny_model: Path, old: Path, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from training.checkpoints import LossBar, Patience, begin
 from training.edits import disturbed
 from training.exchange import KINDS, exchanged, plan
 from training.features import IGNORED, Row, collate, masked, rows
+from training.registry import refuse_needed
 from training.retrain import (
     HeadNetwork,
     QuoteVectors,
@@ -402,15 +403,33 @@ def _trainer(config: FitConfig, job: Job, checkpoints: Path, device: str) -> Tra
 
 def _write(config: FitConfig, network: StanceNetwork, tokenizer: Tokenizer, parts: Split | None, folder: Path) -> None:
     """Write the model's folder: whole, or not at all."""
-    temporary = folder.with_name(f".{folder.name}.tmp")
+    target = folder.resolve()  # a link goes on pointing to its folder
+    temporary = target.with_name(f".{target.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    save_network(network, tokenizer, temporary)
-    (temporary / "fit.json").write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    if parts is not None:
-        lineage.describe(config, temporary, base_folder(config), parts)
+    try:
+        save_network(network, tokenizer, temporary)
+        (temporary / "fit.json").write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        if parts is not None:
+            lineage.describe(config, temporary, base_folder(config), parts)
+        _refuse_folder(folder)  # again: it may have been promoted meanwhile
+        _replace(target, temporary)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _replace(folder: Path, new: Path) -> None:
+    """Put a folder in the place of another; the old one goes only when the new one is there."""
+    aside = folder.with_name(f".{folder.name}.old")
     if folder.exists():
-        shutil.rmtree(folder)
-    temporary.rename(folder)
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.rename(aside)
+    try:
+        new.rename(folder)
+    except OSError:
+        if aside.exists():
+            aside.rename(folder)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 @contextmanager
@@ -421,7 +440,6 @@ def _writing(folder: Path, checkpoints: Path) -> Iterator[None]:
         # torch says what the disk says in an error of its own kind.
         if isinstance(error, RuntimeError) and not any(word in str(error) for word in ("PytorchStream", "iostream")):
             raise
-        shutil.rmtree(folder.with_name(f".{folder.name}.tmp"), ignore_errors=True)
         reason = " ".join(str(error).split())[:200]
         raise OutputError(
             f"{folder}: cannot be written: {reason}; when there is space, give the same command again: it goes on from "
@@ -432,6 +450,7 @@ def _writing(folder: Path, checkpoints: Path) -> Iterator[None]:
 def _refuse_folder(folder: Path) -> None:
     if folder.resolve() == default_model().resolve():
         raise ConfigError(f"{folder}: is the model in use, expected another name (then `python -m training promote`)")
+    refuse_needed(folder)
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder}: is a file, expected a folder for the model")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / CONFIG).is_file():

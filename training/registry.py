@@ -6,6 +6,7 @@ model's folder: whatever happens on the way, a kill or a full disk, the model in
 
 import errno
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -115,6 +116,23 @@ class Registry(BaseModel):
             if not standing or standing[-1] != change.default:
                 standing.append(change.default)
         return standing[-2] if len(standing) > 1 else None
+
+
+def refuse_needed(folder: Path) -> None:
+    """Refuse a model folder that the registry beside it needs: the default, or one that `rollback` may bring back.
+
+    Raises:
+        ConfigError: It is one of them, or the registry is damaged.
+    """
+    for place in (Path(os.path.abspath(folder)), folder.resolve()):  # a link has two names
+        if not (place.parent / REGISTRY).is_file():
+            continue
+        registry = Registry.read(place.parent)
+        if place.name in {registry.default, *(change.default for change in registry.history)}:
+            raise ConfigError(
+                f"{folder}: is or was the default of {place.parent / REGISTRY}, so that `rollback` may need it, "
+                "expected another name"
+            )
 
 
 def enrol(folder: Path) -> None:
