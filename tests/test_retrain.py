@@ -545,6 +545,18 @@ def test_a_model_that_a_registry_needs_is_not_written_over(name: str, config: Fi
     assert not list(promoted.glob("*.checkpoints"))  # said before training
 
 
+@pytest.mark.parametrize("name", ["my model", ".hidden", "-o", "a/..", "."])
+def test_a_folder_whose_name_no_registry_can_hold_is_refused(
+    name: str, config: FitConfig, promoted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (promoted / REGISTRY).read_bytes()
+    monkeypatch.chdir(promoted)
+    for refuse in (lambda folder: fit(config, folder, device="cpu"), enrol):
+        with pytest.raises(ConfigError, match="expected a folder named by letters"):
+            refuse(Path(name))
+    assert (promoted / REGISTRY).read_bytes() == before
+
+
 def test_a_model_that_was_promoted_while_it_was_trained_anew_stays(
     config: FitConfig, promoted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

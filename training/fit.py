@@ -32,7 +32,7 @@ from training.checkpoints import LossBar, Patience, begin
 from training.edits import disturbed
 from training.exchange import KINDS, exchanged, plan
 from training.features import IGNORED, Row, collate, masked, rows
-from training.registry import refuse_needed
+from training.registry import refuse_name, refuse_needed
 from training.retrain import (
     HeadNetwork,
     QuoteVectors,
@@ -450,6 +450,7 @@ def _writing(folder: Path, checkpoints: Path) -> Iterator[None]:
 def _refuse_folder(folder: Path) -> None:
     if folder.resolve() == default_model().resolve():
         raise ConfigError(f"{folder}: is the model in use, expected another name (then `python -m training promote`)")
+    refuse_name(folder)
     refuse_needed(folder)
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder}: is a file, expected a folder for the model")

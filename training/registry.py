@@ -118,6 +118,18 @@ class Registry(BaseModel):
         return standing[-2] if len(standing) > 1 else None
 
 
+def refuse_name(folder: Path) -> None:
+    """Refuse a model folder whose name no registry can hold.
+
+    Raises:
+        ConfigError: The name begins with something else than a letter or digit, or holds a space, say.
+    """
+    if not MODEL_NAME.fullmatch(folder.name):
+        raise ConfigError(
+            f"{str(folder)!r}: expected a folder named by letters, digits, '_', '-' and '.' (no '-' or '.' first)"
+        )
+
+
 def refuse_needed(folder: Path) -> None:
     """Refuse a model folder that the registry beside it needs: the default, or one that `rollback` may bring back.
 
@@ -139,13 +151,16 @@ def enrol(folder: Path) -> None:
     """Note a new model in the registry beside its folder; where there is no registry nothing is noted.
 
     Raises:
-        ConfigError: The registry is damaged.
+        ConfigError: The registry is damaged, or cannot hold the folder's name.
         OutputError: It cannot be written.
     """
     models = folder.parent
+    refuse_name(folder)
     if (models / REGISTRY).is_file():
         with _changing(models) as registry:
-            _write(registry.model_copy(update={"models": registry.models | {folder.name: described(folder)}}), models)
+            known = registry.models | {folder.name: described(folder)}
+            # Not by model_copy, which checks nothing: what is written must be read again.
+            _write(Registry(default=registry.default, history=registry.history, models=known), models)
 
 
 def described(folder: Path) -> Model:
