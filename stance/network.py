@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from stance.encoder import BertEncoder, BertShape
 from stance.errors import ModelError
+from stance.files import whole_file
 from stance.types import Stance
 from stance.windows import SHAPES
 
@@ -306,8 +307,9 @@ def save_network(network: StanceNetwork, tokenizer: Tokenizer, folder: Path) -> 
 
 
 def write_config(config: NetworkConfig, folder: Path) -> None:
-    """Write `config.json` of a model folder."""
-    (folder / CONFIG).write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    """Write `config.json` of a model folder, whole or not at all."""
+    with whole_file(folder / CONFIG) as temporary:
+        temporary.write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def _build_encoder(settings: dict[str, Any]) -> Any:

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from stance.errors import ConfigError, ModelError, OutputError
 from stance.network import CONFIG, NetworkConfig, write_config
-from stance.pipeline import REGISTRY, in_use
+from stance.pipeline import REGISTRY, default_model, in_use
 from training import cli
 from training.annotations import read_annotated
 from training.compare import Difference
@@ -282,6 +282,51 @@ def test_a_damaged_registry_is_named(words: str, message: str, models: Path) -> 
     with pytest.raises(ModelError) as caught:
         in_use(models)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "Missing option '--model'"),
+        (
+            ["--model", "{shipped}"],
+            "is the model in use, expected another one: fit or copy one, tune",
+        ),
+        (["--model", "{models}/first"], "is the model in use"),
+        (["--model", "{models}/link"], "is the model in use"),
+    ],
+)
+def test_the_model_in_use_is_not_tuned_in_place(
+    words: list[str],
+    message: str,
+    models: Path,
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (models / "link").symlink_to(models / "first")
+    filled = [word.format(shipped=default_model(), models=models) for word in words]
+    before = [(folder / CONFIG).read_bytes() for folder in (default_model(), models / "first")]
+    monkeypatch.setattr(sys, "argv", ["training", "tune", "--data", str(data), *filled])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
+    assert [(folder / CONFIG).read_bytes() for folder in (default_model(), models / "first")] == before
+
+
+def test_a_full_disk_leaves_a_models_config(models: Path) -> None:
+    config = NetworkConfig.model_validate_json((models / "same" / CONFIG).read_text(encoding="utf-8"))
+    before = (models / "same" / CONFIG).read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            write_config(config.model_copy(update={"name": "other"}), models / "same")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (models / "same" / CONFIG).read_bytes() == before
+    assert not list((models / "same").glob(".*"))
 
 
 def test_a_default_that_was_deleted_can_be_rolled_back(models: Path) -> None:

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from stance.config import load_config
-from stance.errors import ConfigError, InputError, ModelError, StanceError
+from stance.errors import ConfigError, InputError, ModelError, OutputError, StanceError
 from stance.pipeline import Pipeline, default_model
 from training import annotations_cli, bench_cli, models_cli
 from training.annotations import parse_marked, set_name, to_row
@@ -110,21 +110,34 @@ def fit(
 
 
 @app.command()
-def tune(data: Data, model: Model = None, device: Device = "auto", precision: Precision = "float") -> None:
+def tune(
+    data: Data,
+    model: Annotated[Path, typer.Option(help="The model folder to tune, one that is not in use.")],
+    device: Device = "auto",
+    precision: Precision = "float",
+) -> None:
     """Choose the decoding constants on development articles and write them into the model's config.json.
 
     Thresholds for spans, links, speakers and targets; temperature and bias of the probabilities; weights of the labels.
+    The model in use is left alone: fit a model or copy that one's folder, tune it, then promote it.
     """
     from stance.network import write_config
+    from training.registry import is_default
     from training.tune import tune as search
 
-    folder = model or default_model()
-    pipeline = Pipeline.from_pretrained(folder, device=device, precision=precision)
+    if is_default(model):
+        raise ConfigError(
+            f"{model}: is the model in use, expected another one: fit or copy one, tune it, then promote it"
+        )
+    pipeline = Pipeline.from_pretrained(model, device=device, precision=precision)
     decoding, log = search(pipeline, [(set_name(path), read_articles(path)) for path in data])
     for line in log:
         _out.print(escape(line))
-    write_config(pipeline.network.config.model_copy(update={"decoding": decoding}), folder)
-    _out.print(f"wrote {escape(str(folder / 'config.json'))}")
+    try:
+        write_config(pipeline.network.config.model_copy(update={"decoding": decoding}), model)
+    except OSError as error:
+        raise OutputError(f"{model / 'config.json'}: cannot be written: {error}; it is as it was") from error
+    _out.print(f"wrote {escape(str(model / 'config.json'))}")
 
 
 @app.command()

@@ -19,7 +19,7 @@ from stance.config import load_json
 from stance.errors import ConfigError, ModelError, OutputError
 from stance.files import whole_file
 from stance.network import WEIGHTS, load_network
-from stance.pipeline import MODEL_NAME, REGISTRY, in_use
+from stance.pipeline import MODEL_NAME, REGISTRY, default_model, in_use
 from training.compare import Difference
 from training.gate import fingerprint
 from training.lineage import CARD, METRICS, Lineage, now
@@ -136,15 +136,30 @@ def refuse_needed(folder: Path) -> None:
     Raises:
         ConfigError: It is one of them, or the registry is damaged.
     """
-    for place in (Path(os.path.abspath(folder)), folder.resolve()):  # a link has two names
-        if not (place.parent / REGISTRY).is_file():
-            continue
+    for place in _registered(folder):
         registry = Registry.read(place.parent)
         if place.name in {registry.default, *(change.default for change in registry.history)}:
             raise ConfigError(
                 f"{folder}: is or was the default of {place.parent / REGISTRY}, so that `rollback` may need it, "
                 "expected another name"
             )
+
+
+def is_default(folder: Path) -> bool:
+    """Say whether a model folder is in use: here, or by the registry beside it.
+
+    Raises:
+        ModelError: A registry is damaged.
+    """
+    users = [default_model(), *(in_use(place.parent) for place in _registered(folder))]
+    return folder.resolve() in {user.resolve() for user in users}
+
+
+def _registered(folder: Path) -> Iterator[Path]:
+    """Give the names under which a registry may know a folder: a link has its own and that of what it points to."""
+    for place in (Path(os.path.abspath(folder)), folder.resolve()):
+        if (place.parent / REGISTRY).is_file():
+            yield place
 
 
 def enrol(folder: Path) -> None:
