@@ -81,6 +81,7 @@ def test_what_is_done_is_not_done_again(
         ({"sizes": (10_000,)}, InputError, "quotes with a stance, expected 10000"),
         ({"scopes": ("half",)}, ConfigError, "scope 'half': expected heads or all"),
         ({"evaluation": ("pool",)}, InputError, "pool.jsonl: 0 quotes with a stance, expected 60"),
+        ({"evaluation": ("other", "old")}, InputError, "are (nearly) the same text on both sides of the line"),
     ],
 )
 def test_a_plan_that_cannot_be_is_refused(

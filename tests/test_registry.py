@@ -178,6 +178,16 @@ def test_what_a_model_learned_from_says_nothing_for_it(
     assert in_use(models) == models / "first"
 
 
+def test_what_a_model_learned_from_is_left_out_of_the_floors_too(
+    command: Callable[..., Result], models: Path, data: Path, floors: Path
+) -> None:
+    lineage = Lineage(name="better", sha256="0", learned=(text_hash(next(read_annotated([data]))),))
+    (models / "better" / "lineage.json").write_text(lineage.model_dump_json(), encoding="utf-8")
+    options = ("--data", str(data), "--floors", str(floors), "--floor-data", str(data), "--device", "cpu")
+    result = command("promote", "better", *options)
+    assert result.output.count("fresh: 1 articles left out: better learned from them") == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

@@ -119,7 +119,7 @@ def test_only_the_head_learns_and_quotes_and_speakers_stay(
 
 
 def test_the_folder_says_where_the_model_comes_from(
-    config: FitConfig, tiny_model: Path, new: Path, tmp_path: Path
+    config: FitConfig, tiny_model: Path, old: Path, new: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "second"
     (tmp_path / "registry.json").write_text(Registry().model_dump_json(), encoding="utf-8")
@@ -132,8 +132,10 @@ def test_the_folder_says_where_the_model_comes_from(
     assert lineage is not None
     assert (lineage.name, lineage.parent, lineage.scope, lineage.seed) == ("second", "tiny", "heads", 13)
     assert lineage.data.keys() == {"old.jsonl", "new.jsonl"}
-    every = {text_hash(one) for one in read_annotated([new])}
-    assert {*lineage.learned, *lineage.held} == every
+    every, before = ({text_hash(one) for one in read_annotated([path])} for path in (new, old))
+    assert {*lineage.held} < every
+    assert every <= {*lineage.learned, *lineage.held} <= every | before
+    assert before & {*lineage.learned}  # the old ones that were mixed in
     assert not {*lineage.learned} & {*lineage.held}
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["before"][HELD].keys() == metrics["sets"][HELD].keys()
@@ -406,6 +408,38 @@ def test_what_is_in_the_old_data_measures_nothing(tiny_model: Path, old: Path, t
         fit(_config(tiny_model, old, old), tmp_path / "second", device="cpu")
 
 
+def test_what_the_base_has_learned_measures_nothing(
+    config: FitConfig, tiny_model: Path, new: Path, corpus: Path, tmp_path: Path
+) -> None:
+    """Neither the texts that its lineage names nor reprints of them are held out, whatever the seed."""
+    more = _lines(corpus / "held.jsonl", tmp_path / "more.jsonl", slice(7))
+    articles = list(read_annotated([new]))  # the first four of them
+    known = [text_hash(one) for one in articles]
+    reprints = tmp_path / "reprints.jsonl"
+    again = [replace(one, article=replace(one.article, text=f"{one.article.text} (Reuse.)")) for one in articles[:2]]
+    reprints.write_text("".join(json.dumps(to_row(one)) + "\n" for one in again), encoding="utf-8")
+    base = Path(shutil.copytree(tiny_model, tmp_path / "base"))
+    lineage = Lineage(name="base", sha256="0", learned=(*known[:2], "of long ago"))
+    (base / "lineage.json").write_text(lineage.model_dump_json(), encoding="utf-8")
+    several = config.model_copy(
+        update={"epochs": 1, "base_model": str(base), "new": NewData(paths=(more, reprints), held=0.5)}
+    )
+    texts = {one.article.text for one in [*articles[:2], *again]}
+    for seed in range(4):
+        parts = fitting._parts(several.model_copy(update={"seed": seed}))
+        assert parts is not None
+        assert texts <= {one.article.text for one in parts.learned}
+        assert not texts & {one.article.text for one in parts.held}
+    fit(several, tmp_path / "third", device="cpu")
+    third = Lineage.read(tmp_path / "third")
+    assert third is not None
+    assert {*known[:2], "of long ago"} <= {*third.learned}
+    every = lineage.model_copy(update={"learned": tuple(known)})
+    (base / "lineage.json").write_text(every.model_dump_json(), encoding="utf-8")
+    with pytest.raises(InputError, match=r"without the 4 articles that .*base has learned from: fewer than two"):
+        fit(config.model_copy(update={"base_model": str(base)}), tmp_path / "fourth", device="cpu")
+
+
 def test_old_articles_are_drawn_by_their_quotes(corpus: Path) -> None:
     sources = [Source(path=corpus / "train.jsonl")]
     every = sum(len(judged_quotes(one)) for one in read_annotated([corpus / "train.jsonl"]))
@@ -464,7 +498,7 @@ TWO = [
         ("{broken\n", {}, 1, "new.jsonl:1: not JSON"),
         (_article(ONE, *QUOTES[:3]), {}, 1, "new.jsonl: 3 quotes with a stance, expected at least 4"),
         (SAME_LABEL, {}, 1, "new.jsonl: every stance is 'other', expected two labels or more"),
-        (_article(ONE, *QUOTES), {}, 1, "new.jsonl: one article with stances, or several of"),
+        (_article(ONE, *QUOTES), {}, 1, "new.jsonl: fewer than two articles with stances, or several of"),
         (_article(ONE, *QUOTES) + _article(ALIKE, *QUOTES[:3]), {}, 1, "or several of (nearly) the same text"),
         (None, {}, 1, "new.jsonl: cannot be read"),
         (SAME_LABEL, {"base_model": "nowhere/at/all"}, 3, "nowhere/at/all: cannot be loaded as a Hugging Face encoder"),

@@ -29,6 +29,7 @@ from stance.runtime import special_tokens
 from training import lineage
 from training.annotations import AnnotatedArticle, read_annotated
 from training.checkpoints import LossBar, Patience, begin
+from training.duplicates import families
 from training.edits import disturbed
 from training.exchange import KINDS, exchanged, plan
 from training.features import IGNORED, Row, collate, masked, rows
@@ -168,8 +169,10 @@ def fit(config: FitConfig, folder: Path, *, device: str = "auto", resume: bool =
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     decoding = network.config.decoding
     if parts is not None and config.new is not None and config.new.refit and base_folder(config) is not None:
-        # Before training: afterwards they are too well known to tell.
-        decoding = recalibrated(Pipeline(network.eval(), tokenizer), parts.learned)
+        # Before training, and without what the base has learned from: such are too well known to tell.
+        seen = lineage.learned(base_folder(config))
+        fresh = [one for one in parts.learned if lineage.text_hash(one) not in seen]
+        decoding = recalibrated(Pipeline(network.eval(), tokenizer), fresh)
     job = (_head_job if config.scope == "heads" else _whole_job)(config, network, tokenizer, parts)
     checkpoints = folder.with_name(folder.name + ".checkpoints")
     with _writing(folder, checkpoints):
@@ -316,21 +319,30 @@ def _parts(config: FitConfig) -> Split | None:
     if config.new is None:
         return None
     what = ", ".join(map(str, config.new.paths))
-    parts = split(read_new(config.new), config.new.held, config.seed, what=what)
+    articles = read_new(config.new)
+    seen = lineage.learned(base_folder(config))
+    numbers = families(articles)
+    # Whatever is like one that the base has learned from would flatter, so it can only be learned from again.
+    again = {number for one, number in zip(articles, numbers, strict=True) if lineage.text_hash(one) in seen}
+    known = [one for one, number in zip(articles, numbers, strict=True) if number in again]
+    fresh = [one for one, number in zip(articles, numbers, strict=True) if number not in again]
+    less = f" without the {len(known)} articles that {config.base_model} has learned from" if known else ""
+    parts = split(fresh, config.new.held, config.seed, what=what + less)
     for source in config.data:
         refuse_leaks(read_annotated([source.path]), parts.held, f"{source.path}, {what}")
-    return parts
+    learned = (*parts.learned, *known)
+    count = sum(len(judged_quotes(annotated)) for annotated in learned)
+    return Split(learned, parts.held, tuple(replayed(config.data, config.new.old * count, config.seed)))
 
 
 def _mixed(config: FitConfig, parts: Split) -> _Learned:
-    """Give the new articles and as many old ones as belong to them."""
+    """Give the new articles and the old ones, each with whether every quote in it is annotated."""
     new = config.new
     if new is None:
         return []
     fresh = [(annotated, new.complete and not is_bare(annotated)) for annotated in parts.learned]
-    count = sum(len(judged_quotes(annotated)) for annotated in parts.learned)
-    old = replayed(config.data, new.old * count, config.seed)
-    return fresh * new.repeat + [(annotated, source.complete and not is_bare(annotated)) for annotated, source in old]
+    old = [(annotated, source.complete and not is_bare(annotated)) for annotated, source in parts.old]
+    return fresh * new.repeat + old
 
 
 def _whole_job(config: FitConfig, network: StanceNetwork, tokenizer: Tokenizer, parts: Split | None) -> Job:

@@ -28,7 +28,7 @@ from training.evaluate import answers, evaluated
 from training.fit import fit
 from training.gate import fingerprint
 from training.lineage import GIVEN
-from training.retrain import judged_quotes
+from training.retrain import judged_quotes, refuse_leaks
 from training.settings import FitConfig, NewData
 
 SHOWN = (GIVEN, "claim F1", "quotes F1", "attributed F1", "speaker close")
@@ -84,7 +84,7 @@ def measure(plan: Plan, path: Path, *, tick: Callable[[], None] = lambda: None) 
         scope, size, seed, quotes, seconds and figures by set of each; the base has size 0.
 
     Raises:
-        InputError: Data that cannot be read, a pool that is too small.
+        InputError: Data that cannot be read, a pool that is too small, an evaluation article among the old data.
         ConfigError: An unknown scope, or `path` holds the figures of another plan.
     """
     if unknown := sorted(set(plan.scopes) - set(_SCOPES)):
@@ -101,6 +101,9 @@ def measure(plan: Plan, path: Path, *, tick: Callable[[], None] = lambda: None) 
         files = ", ".join(map(str, plan.pool))
         raise InputError(f"{files}: {there} quotes with a stance, expected {max(plan.sizes)}")
     found = _begun(plan, path) | {"left out": sorted(alike)}
+    for source in plan.settings.data:
+        for file, articles in zip(plan.evaluation, sets.values(), strict=True):
+            refuse_leaks(read_annotated([source.path]), articles, f"{source.path}, {file}")
     for scope, size, seed in [("base", 0, 0), *_runs(plan)]:
         if not any((run["scope"], run["size"], run["seed"]) == (scope, size, seed) for run in found["runs"]):
             found["runs"].append(_run(plan, pool, sets, scope, size, seed))

@@ -38,7 +38,8 @@ class Lineage(BaseModel):
         seed: Of the run.
         settings_sha256: Of `fit.json`.
         data: Names of the data files and the SHA-256 of their bytes.
-        learned, held: SHA-256 of the texts of the new articles that it learned from, and of those held out.
+        learned: SHA-256 of the texts that it learned from: new ones, old ones mixed in, and its parent's.
+        held: SHA-256 of the texts of the new articles that were held out.
         versions: Of Python and the libraries.
         made: When, in UTC.
     """
@@ -78,6 +79,16 @@ class Lineage(BaseModel):
 def text_hash(annotated: AnnotatedArticle) -> str:
     """Give the SHA-256 of an article's text."""
     return hashlib.sha256(annotated.article.text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def learned(folder: Path | None) -> frozenset[str]:
+    """Give the hashes of the texts that a model learned from, as far as its lineage knows; none without one.
+
+    Raises:
+        ModelError: The lineage is damaged.
+    """
+    known = Lineage.read(folder) if folder else None
+    return frozenset(known.learned if known else ())
 
 
 def run(config: FitConfig) -> dict[str, Any]:
@@ -137,7 +148,7 @@ def describe(config: FitConfig, folder: Path, base: Path | None, parts: Split) -
         seed=config.seed,
         settings_sha256=fingerprint(folder / "fit.json"),
         data={path.name: fingerprint(path) for path in files(config)},
-        learned=tuple(map(text_hash, parts.learned)),
+        learned=tuple(sorted(learned(base).union(map(text_hash, [*parts.learned, *(one for one, _ in parts.old)])))),
         held=tuple(map(text_hash, parts.held)),
         versions=dict(versions()),
         made=now(),

@@ -1,7 +1,7 @@
 """The commands on models: compare two of them, promote one, take that back, draw a learning curve."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -90,13 +90,13 @@ def promote(
 ) -> None:
     """Make a model the default, if it keeps every floor and is better than the default on new data.
 
-    Better means: the 95% interval of the difference (paired bootstrap over articles) lies above 0. Articles of --data
-    that the model learned from are left out. Exit code 1 where it is not promoted.
+    Better means: the 95% interval of the difference (paired bootstrap over articles) lies above 0. Articles that
+    the model learned from, by its lineage, are left out. Exit code 1 where it is not promoted.
     """
     from training import gate, registry
     from training.compare import differences
     from training.evaluate import answers, evaluated, resampled
-    from training.lineage import Lineage, text_hash
+    from training.lineage import learned
 
     if force != bool(reason.strip()):
         raise ConfigError("--force and --reason belong together, expected both or none")
@@ -105,24 +105,19 @@ def promote(
     folder = registry.challenger(models, name)
     pipelines = [Pipeline.from_pretrained(one, device=device) for one in (folder, in_use(models))]
     known = gate.Floors.read(floors)
-    lineage = Lineage.read(folder)
-    learned = set(lineage.learned) if lineage else set()
+    known_texts = learned(folder)
     floored = {path: known.of(path) for path in floor_data or [_ROOT / "training" / "corpus" / "held.jsonl"]}
     reasons, gains = [], []
     with Progress(console=_errors, transient=True, disable=not _errors.is_terminal) as bar:
         task = bar.add_task("measuring", total=None)
         for path, floor in floored.items():
-            [(_, articles)] = _sets([path]).items()
-            measured = gate.measure(pipelines[0], floor.name, articles, lambda: bar.advance(task))
+            fresh = _fresh(floor.name, read_articles(path), known_texts, name)
+            measured = gate.measure(pipelines[0], floor.name, fresh, lambda: bar.advance(task))
             _out.print(gate.report(floor, measured, known.margin))
             low = {floor.name: gate.fallen(floor, measured, known.margin)}
             reasons += registry.refusals(low, [], None, "")
         for where, articles in _sets(data or []).items():
-            fresh = [one for one in articles if text_hash(one) not in learned]
-            if len(fresh) < len(articles):
-                _out.print(escape(f"{where}: {len(articles) - len(fresh)} articles left out: {name} learned from them"))
-            if not fresh:
-                raise InputError(f"{where}: {name} learned from every article in it, expected others")
+            fresh = _fresh(where, articles, known_texts, name)
             found = [answers(one, fresh, tick=lambda: bar.advance(task)) for one in pipelines]
             samples = [resampled(one) for one in found]
             values = [evaluated(where, *pair) for pair in zip(found, samples, strict=True)]
@@ -229,6 +224,20 @@ def _sets(paths: Sequence[Path]) -> dict[str, list[AnnotatedArticle]]:
             raise ConfigError(f"--data: two files are called {set_name(path)}, expected another name for one of them")
         sets[set_name(path)] = articles
     return sets
+
+
+def _fresh(
+    where: str, articles: Sequence[AnnotatedArticle], learned: Collection[str], name: str
+) -> list[AnnotatedArticle]:
+    """Leave out what a model learned from, and say so."""
+    from training.lineage import text_hash
+
+    fresh = [one for one in articles if text_hash(one) not in learned]
+    if len(fresh) < len(articles):
+        _out.print(escape(f"{where}: {len(articles) - len(fresh)} articles left out: {name} learned from them"))
+    if not fresh:
+        raise InputError(f"{where}: {name} learned from every article in it, expected others")
+    return fresh
 
 
 def _numbers(option: str, words: str) -> tuple[int, ...]:

@@ -38,10 +38,12 @@ class Split:
     Attributes:
         learned: What the network learns from.
         held: What says when to stop, and what was gained.
+        old: Old articles that are learned beside them, each with its file.
     """
 
     learned: tuple[AnnotatedArticle, ...]
     held: tuple[AnnotatedArticle, ...]
+    old: tuple[tuple[AnnotatedArticle, Source], ...] = ()
 
 
 def judged_quotes(annotated: AnnotatedArticle) -> list[GoldQuote]:
@@ -102,8 +104,8 @@ def split(articles: Sequence[AnnotatedArticle], share: float, seed: int, *, what
     groups = [family[i] for i, _ in rows]
     if len(set(groups)) < 2:
         raise InputError(
-            f"{what}: one article with stances, or several of (nearly) the same text, expected two or more: one to "
-            "learn from, one to measure by"
+            f"{what}: fewer than two articles with stances, or several of (nearly) the same text, expected two or "
+            "more: one to learn from, one to measure by"
         )
     folds = min(round(1 / share), len(set(groups)))
     folder = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
