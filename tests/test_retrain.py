@@ -326,12 +326,58 @@ def bare(tmp_path: Path) -> Path:
 def test_bare_quotes_teach_stances_and_not_where_quotes_are(tiny_model: Path, old: Path, bare: Path) -> None:
     config = _config(tiny_model, old, bare, scope="all", new={"paths": (bare,), "old": 0.0, "held": 0.25})
     parts = split(list(read_annotated([bare])), 0.25, 13)
-    found = [row for example in examples(config, start(config)[1], parts) for row in json.loads(example["rows"])]
+    found = _rows_of(examples(config, start(config)[1], parts))
     assert len(found) == len(parts.learned)
     for row in found:
         assert row["stances"]
         assert not row["links"]
         assert {tag for tags in row["tags"] for tag in tags} == {IGNORED}
+
+
+@pytest.mark.parametrize(
+    ("complete", "says", "whole"),
+    [
+        (True, {}, True),
+        (True, {"complete": True}, True),
+        (True, {"complete": False}, False),
+        (True, {"complete": "false"}, False),
+        (False, {"complete": True}, False),
+        (False, {}, False),
+    ],
+)
+def test_an_article_without_all_its_quotes_does_not_teach_where_they_are(
+    complete: bool,
+    says: dict[str, Any],
+    whole: bool,
+    tiny_model: Path,
+    old: Path,
+    held: list[AnnotatedArticle],
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "part.jsonl"
+    some = [replace(one, article=replace(one.article, metadata=says)) for one in held[:4]]
+    path.write_text("".join(json.dumps(to_row(one)) + "\n" for one in some), encoding="utf-8")
+    source = {"path": path, "complete": complete}
+    plain = _config(tiny_model, old, scope="all", data=[source], new=None)
+    fresh = _config(tiny_model, old, scope="all", data=[], new={"paths": (path,), "complete": complete})
+    mixed = fresh.model_copy(update={"data": plain.data, "new": NewData(paths=(old,), old=100.0, held=0.3)})
+    network, tokenizer = start(plain)
+    sets = [examples(plain, tokenizer)]
+    for config in (fresh, mixed):
+        parts = fitting._parts(config)
+        job = fitting._whole_job(config, network, tokenizer, parts)
+        sets += [job.learned, job.held] if config is fresh else [job.learned]
+    for found in sets[:3]:
+        assert {_teaches_places(row) for row in _rows_of(found)} == {whole}
+    assert {_teaches_places(row) for row in _rows_of(sets[3])} == {True, whole}
+
+
+def _rows_of(found: Any) -> list[dict[str, Any]]:
+    return [row for example in found for row in json.loads(example["rows"])]
+
+
+def _teaches_places(row: dict[str, Any]) -> bool:
+    return {tag for tags in row["tags"] for tag in tags} != {IGNORED}
 
 
 def test_bare_quotes_alone_train_the_head(tiny_model: Path, old: Path, bare: Path, tmp_path: Path) -> None:

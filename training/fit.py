@@ -40,7 +40,7 @@ from training.retrain import (
     Split,
     averaged,
     collate_quotes,
-    is_bare,
+    is_whole,
     judged_quotes,
     read_new,
     refuse_leaks,
@@ -271,7 +271,7 @@ def examples(config: FitConfig, tokenizer: Tokenizer, parts: Split | None = None
             if not any(annotated.article.text.strip() for annotated in articles):
                 raise InputError(f"{source.path}: no article with text in it, expected one annotated article a line")
             for _ in range(source.repeat):
-                found.append([(annotated, source.complete) for annotated in articles])
+                found.append([(annotated, is_whole(annotated, source.complete)) for annotated in articles])
     else:
         found.append(_mixed(config, parts or Split((), ())))
     copies = []
@@ -340,8 +340,8 @@ def _mixed(config: FitConfig, parts: Split) -> _Learned:
     new = config.new
     if new is None:
         return []
-    fresh = [(annotated, new.complete and not is_bare(annotated)) for annotated in parts.learned]
-    old = [(annotated, source.complete and not is_bare(annotated)) for annotated, source in parts.old]
+    fresh = [(annotated, is_whole(annotated, new.complete)) for annotated in parts.learned]
+    old = [(annotated, is_whole(annotated, source.complete)) for annotated, source in parts.old]
     return fresh * new.repeat + old
 
 
@@ -358,8 +358,7 @@ def _whole_job(config: FitConfig, network: StanceNetwork, tokenizer: Tokenizer, 
     ours = [p for p in network.parameters() if id(p) not in encoder]
     held = None
     if parts is not None and config.new is not None:
-        whole = config.new.complete
-        held = _dataset(config, tokenizer, [(one, whole and not is_bare(one)) for one in parts.held])
+        held = _dataset(config, tokenizer, [(one, is_whole(one, config.new.complete)) for one in parts.held])
     return Job(
         TrainingNetwork(network, config),
         examples(config, tokenizer, parts),

@@ -17,7 +17,7 @@ from training.annotations import AnnotatedArticle
 from training.evaluate import Evaluation, answers, evaluated
 from training.gate import LESS, fingerprint
 from training.provenance import versions
-from training.retrain import Split, is_bare, judged_quotes
+from training.retrain import Split, is_whole, judged_quotes
 from training.settings import SHIPPED, FitConfig
 
 LINEAGE, METRICS, CARD = "lineage.json", "metrics.json", "README.md"
@@ -127,7 +127,8 @@ def describe(config: FitConfig, folder: Path, base: Path | None, parts: Split) -
         base: The folder of the model that it began from; None where that was an encoder.
         parts: The new articles.
     """
-    whole = bool(config.new and config.new.complete) and not any(is_bare(one) for one in parts.held)
+    complete = config.new is not None and config.new.complete
+    whole = all(is_whole(one, complete) for one in parts.held)
     after = _measured(folder, parts.held)
     before = _measured(base, parts.held) if base else None
     made = {

@@ -61,6 +61,17 @@ def is_bare(annotated: AnnotatedArticle) -> bool:
     return not quote.cue and not quote.source and not any(char.isalnum() for char in outside)
 
 
+def is_whole(annotated: AnnotatedArticle, complete: bool) -> bool:
+    """Say whether every quote of an article is annotated, so that it can teach where quotes are.
+
+    Args:
+        annotated: Its own `complete: false` counts, as a task for Label Studio made from a report has it.
+        complete: Whether its file says so.
+    """
+    says = annotated.article.metadata.get("complete", True)
+    return complete and says not in (False, "false") and not is_bare(annotated)  # marked-up text has only strings
+
+
 def read_new(new: NewData) -> list[AnnotatedArticle]:
     """Read newly annotated articles, and refuse what nothing can be learned from.
 

@@ -15,7 +15,8 @@ class Source(BaseModel):
         path: JSON Lines in the data format (`.jsonl`, `.jsonl.gz`).
         repeat: How often each epoch reads it.
         complete: Whether every quote in it is annotated; else it does not teach where quotes are, only their
-            stances, speakers and targets.
+            stances, speakers and targets. An article with `"complete": false` is taken so in any file, and a bare
+            quote too.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,7 +33,7 @@ class NewData(BaseModel):
         paths: Files in the data format; `--data` on the command line.
         held: Share of the articles that is not learned from, but says when to stop and what was gained.
         repeat: How often each epoch reads the others.
-        complete: As for a source. Bare quotes never teach where quotes are.
+        complete: As for a source.
         old: Quotes of `data` for each new one; articles are drawn until there are so many. What a model learned
             once it forgets where it never sees it again.
         refit: Whether temperature and bias of the stances move towards what the new quotes ask for, as the base judges
