@@ -108,6 +108,25 @@ def test_a_model_is_even_with_itself(command: Callable[..., Result], data: Path,
     assert one["changes"] == {"gained": [], "lost": []}
 
 
+def test_a_text_that_several_annotators_read_counts_once(
+    command: Callable[..., Result], data: Path, floors: Path, tmp_path: Path
+) -> None:
+    first, *others = data.read_text(encoding="utf-8").splitlines(keepends=True)
+    unread = json.dumps(json.loads(first) | {"quotes": []}) + "\n"
+    twice = tmp_path / "fresh.jsonl"
+    twice.write_text("".join([unread, first, *others, first]), encoding="utf-8")
+    found = []
+    for path in (data, twice):
+        out = tmp_path / "compared.json"
+        result = command("compare", "better", "first", "--data", str(path), "--json", str(out), "--device", "cpu")
+        assert ("fresh: 2 further readings of a text left out" in result.output) == (path == twice)
+        found.append(json.loads(out.read_text(encoding="utf-8")))
+    assert found[0] == found[1]
+    options = ("--floors", str(floors), "--floor-data", str(data), "--device", "cpu")
+    outputs = [command("promote", "same", "--data", str(path), *options).output for path in (data, twice)]
+    assert outputs[1].replace("fresh: 2 further readings of a text left out\n", "") == outputs[0]
+
+
 @pytest.mark.parametrize(("sure", "p"), [(0.5, 1.0), (0.99, 0.02), (0.01, 0.02), (1.0, 0.001), (0.0, 0.001)])
 def test_p_is_two_sided_and_never_less_than_the_draws_can_say(sure: float, p: float) -> None:
     assert Difference("quotes F1", 0.5, 0.4, 0.0, 0.2, sure).p == pytest.approx(p)

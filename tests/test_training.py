@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from training.evaluate import evaluate
 from training.fit import TrainingNetwork, examples, fit, start
 from training.metrics import stance_score
 from training.settings import FitConfig
-from training.tune import _STANCE_WEIGHTS, _stance_weights, tune
+from training.tune import _STANCE_WEIGHTS, DevSet, _quotes, _score, _stance_weights, tune
 
 MARKED = """# id: harbour
 {c1:“We will rebuild the pier before winter,”} {s1:Nora Feld} {u1:said}. {s2:She} {u2:denied} {c2:any delay}. {s3:She}
@@ -283,6 +284,19 @@ def test_tune_chooses_constants_and_leaves_the_rest(tiny_model: Path, held: list
     assert decoding.stance_weight[3] == 1.0
     assert all(line.strip() for line in log)
     assert pipeline.network.config.model_copy(update={"decoding": before.decoding}) == before
+
+
+def test_readings_of_one_article_are_tuned_on_each_by_itself(tiny: Pipeline, held: list[AnnotatedArticle]) -> None:
+    """Two annotators' readings have one id, and a row of one is no row of the other."""
+    [annotated] = held[:1]
+    [reading] = tiny.read([annotated.article])
+    half = replace(annotated, quotes=annotated.quotes[::2])
+    one = DevSet("twice", (annotated, half), (reading, reading))
+    rows = [[{"content_spans": quote.content} for quote in some.quotes] for some in one.articles]
+    assert _score(one, rows).quotes.f1 == 1.0
+    first, second = (_quotes(tiny.network, DevSet("once", (some,), (reading,))).quotes for some in one.articles)
+    both = _quotes(tiny.network, one).quotes
+    assert (both.gold, both.predicted) == (first.gold + second.gold, first.predicted + second.predicted)
 
 
 def test_labels_that_come_too_seldom_get_more_weight() -> None:

@@ -217,12 +217,18 @@ def _names(pipelines: Sequence[Pipeline], words: Sequence[str]) -> list[str]:
 
 
 def _sets(paths: Sequence[Path]) -> dict[str, list[AnnotatedArticle]]:
+    """Read files by their names; of several annotators' readings of a text one counts."""
+    from training.retrain import one_reading
+
     sets: dict[str, list[AnnotatedArticle]] = {}
     for path in paths:
         articles = read_articles(path)
         if set_name(path) in sets:
             raise ConfigError(f"--data: two files are called {set_name(path)}, expected another name for one of them")
-        sets[set_name(path)] = articles
+        once = one_reading(articles)
+        if len(once) < len(articles):
+            _out.print(escape(f"{set_name(path)}: {len(articles) - len(once)} further readings of a text left out"))
+        sets[set_name(path)] = once
     return sets
 
 

@@ -125,13 +125,19 @@ def split(articles: Sequence[AnnotatedArticle], share: float, seed: int, *, what
         parts = [{groups[k] for k in chosen} for _, chosen in _folds(folder, rows, groups, folds)]
     # The first fold of the share asked for: folds differ in size where articles do.
     held = min((part for part in parts if part), key=lambda part: abs(len(part) / len(set(groups)) - share))
-    held_out: dict[str, AnnotatedArticle] = {}
-    for one, number in zip(articles, family, strict=True):
-        before = held_out.get(one.article.text)
-        if number in held and (before is None or not judged_quotes(before)):
-            held_out[one.article.text] = one
+    held_out = (one for one, number in zip(articles, family, strict=True) if number in held)
     learned = (one for one, number in zip(articles, family, strict=True) if number not in held)
-    return Split(tuple(learned), tuple(held_out.values()))
+    return Split(tuple(learned), tuple(one_reading(held_out)))
+
+
+def one_reading(articles: Iterable[AnnotatedArticle]) -> list[AnnotatedArticle]:
+    """Keep one reading of each text, what one annotator said of it: the first with stances, or else the first."""
+    found: dict[str, AnnotatedArticle] = {}
+    for one in articles:
+        before = found.get(one.article.text)
+        if before is None or not judged_quotes(before):
+            found[one.article.text] = one
+    return list(found.values())
 
 
 def _folds(

@@ -3,7 +3,7 @@
 Coarse grids on purpose: what is tuned finely to one set shows on the next.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -25,7 +25,7 @@ from stance.types import Quote, Stance
 from training.annotations import AnnotatedArticle, GoldQuote
 from training.calibration import calibration_error, confidences
 from training.features import gold_token_quote
-from training.metrics import Score, score
+from training.metrics import Score, tally, total
 
 _SPAN_COSTS = (1.0, 1.5, 2.0, 2.5, 3.0)
 _OUTSIDE_BIASES = (-0.2, 0.0, 0.2, 0.4)
@@ -191,14 +191,16 @@ def _with_targets(one: DevSet) -> list[_Placed]:
 
 
 def _targets(network: StanceNetwork, one: DevSet, articles: Sequence[_Placed]) -> Score:
-    rows: list[dict[str, Any]] = []
-    for annotated, reading, placed, found in articles:
+    rows = []
+    for _, reading, placed, found in articles:
         named = targets([t for _, t in placed], [q.speaker for q, _ in placed], reading, network, found)
-        rows += [
-            {"article_id": annotated.article.id, "content_spans": q.content, "target": name and name[0]}
-            for (q, _), name in zip(placed, named, strict=True)
-        ]
-    return score(one.articles, rows)
+        rows.append(
+            [
+                {"content_spans": q.content, "target": name and name[0]}
+                for (q, _), name in zip(placed, named, strict=True)
+            ]
+        )
+    return _score(one, rows)
 
 
 def _tune_stances(network: StanceNetwork, dev: Sequence[DevSet], log: list[str]) -> Decoding:
@@ -275,11 +277,15 @@ def _decoded(network: StanceNetwork, one: DevSet) -> list[_Decoded]:
 
 def _quotes(network: StanceNetwork, one: DevSet) -> Score:
     rows = [
-        {"article_id": annotated.article.id, "content_spans": quote.content, "source_span": quote.source}
-        for annotated, _, _, quotes in _decoded(network, one)
-        for quote in quotes
+        [{"content_spans": quote.content, "source_span": quote.source} for quote in quotes]
+        for _, _, _, quotes in _decoded(network, one)
     ]
-    return score(one.articles, rows)
+    return _score(one, rows)
+
+
+def _score(one: DevSet, rows: Sequence[Sequence[Mapping[str, Any]]]) -> Score:
+    """Score each article's rows by its place, for several annotators' readings of an article have one id."""
+    return total([tally(annotated, found) for annotated, found in zip(one.articles, rows, strict=True)])
 
 
 _Roles = dict[str, frozenset[str]]
@@ -295,11 +301,13 @@ def _speakers(
     network: StanceNetwork, one: DevSet, decoded: Sequence[tuple[_Decoded, Sequence[Candidate], _Roles]]
 ) -> Score:
     rows = [
-        {"article_id": annotated.article.id, "content_spans": found.quote.content, "speaker": found.speaker}
+        [
+            {"content_spans": found.quote.content, "speaker": found.speaker}
+            for found in attribute(quotes, in_tokens, reading, network, annotated.article.text, names, known)
+        ]
         for (annotated, reading, in_tokens, quotes), names, known in decoded
-        for found in attribute(quotes, in_tokens, reading, network, annotated.article.text, names, known)
     ]
-    return score(one.articles, rows)
+    return _score(one, rows)
 
 
 def _judged(network: StanceNetwork, one: DevSet) -> tuple[np.ndarray, np.ndarray]:
