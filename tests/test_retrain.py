@@ -551,6 +551,9 @@ TWO = [
         (SAME_LABEL, {"base_model": "nowhere", "scope": "heads"}, 2, "no model folder of this project, expected one"),
         (SAME_LABEL, {"variants": 1}, 2, "variants is 1, expected 0 with the scope 'heads'"),
         (SAME_LABEL, {"consistency": 0.5}, 2, "consistency is 0.5, expected 0 with the scope 'heads'"),
+        (SAME_LABEL, {"masked": 0.1}, 2, "masked is 0.1, expected 0 with the scope 'heads'"),
+        (SAME_LABEL, {"masked": 0.1, "scope": "all"}, 2, "masked is 0.1, expected 0 without variants and consistency"),
+        (SAME_LABEL, {"stance_weights": [1, 0, 1, 1]}, 2, "stance_weights.1 is 0"),
         (SAME_LABEL, {"report_to": ["nothing"]}, 2, "report_to.0 is 'nothing'"),
         (SAME_LABEL, {"data": [], "new": None}, 2, "no data, expected files under 'data', or new articles"),
         (SAME_LABEL, {"name": "../up"}, 2, "name is '../up'"),
@@ -754,6 +757,25 @@ def test_any_encoder_can_be_the_base(
     # And it can be gone on from, its head alone.
     fit(_config(folder, old, ROOT / "training" / "corpus" / "held.jsonl", epochs=1), tmp_path / "next", device="cpu")
     assert not _same(folder, tmp_path / "next")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"window": 510, "overlap": 48}, "window is 510, expected at most 254"),
+        ({"masked": 0.1, "variants": 1}, r"no \[MASK\] or <mask>, expected 0"),
+        ({"masked": 0.1, "consistency": 0.5}, r"no \[MASK\] or <mask>, expected 0"),
+    ],
+)
+def test_what_the_base_cannot_do_is_named(
+    changes: dict[str, Any], words: str, tiny_encoder: Path, old: Path, tmp_path: Path
+) -> None:
+    encoder = Path(shutil.copytree(tiny_encoder, tmp_path / "encoder"))
+    if "masked" in changes:
+        tokenizer = (encoder / "tokenizer.json").read_text(encoding="utf-8").replace("[MASK]", "[COVER]")
+        (encoder / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
+    with pytest.raises(ConfigError, match=words):
+        start(_config(encoder, old, scope="all", new=None, **changes))
 
 
 @pytest.mark.parametrize("name", ["fit", "retrain", "large-gpu"])

@@ -76,7 +76,8 @@ def test_fit_writes_a_model_that_reads_articles(config: FitConfig, tmp_path: Pat
     assert FitConfig.model_validate_json((folder / "fit.json").read_text(encoding="utf-8")) == config
     pipeline = Pipeline.from_pretrained(folder, device="cpu")
     assert pipeline.model == "trained"
-    assert pipeline.network.config.window == 126
+    shape = pipeline.network.config
+    assert (shape.window, shape.overlap) == (config.window, config.overlap) == (126, 32)  # read as it was trained
     [(_, claims)] = pipeline.run([Article("a", parse_marked(MARKED).article.text)])
     assert isinstance(claims, list)
     before, after = untrained.state_dict(), network.state_dict()

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset, concatenate_datasets
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from torch import Tensor, nn
@@ -131,7 +132,7 @@ class Job:
         collate: Makes a batch of examples.
         groups: Weights and their learning rates, for the optimizer.
         half_precision: Whether to compute in bfloat16.
-        batch_size: Examples in a step on each device.
+        batch_size: Examples in a step on each device; an example with a variant beside it counts once.
     """
 
     model: nn.Module
@@ -199,13 +200,15 @@ def start(config: FitConfig) -> tuple[StanceNetwork, Tokenizer]:
     """Build the network to train: from a model folder of this project, or new heads on an encoder.
 
     Raises:
-        ConfigError: Only the head is to learn, of a base that has none.
+        ConfigError: Only the head is to learn, of a base that has none; windows that the encoder cannot read; pieces to
+            hide and no mask token.
         ModelError: A base model that cannot be loaded.
     """
     base = base_folder(config)
     if base is not None:
         network, tokenizer = load_network(base)
         network.config = network.config.model_copy(update={"name": config.name})
+        _mask(config, tokenizer)
         return network, tokenizer
     if config.scope == "heads":
         raise ConfigError(
@@ -226,9 +229,19 @@ def start(config: FitConfig) -> tuple[StanceNetwork, Tokenizer]:
     tokenizer.no_padding()
     keys = set(settings.to_diff_dict()) - {"_name_or_path", "transformers_version", "architectures", "dtype"}
     kept = {key: value for key, value in settings.to_dict().items() if key in keys | {"model_type"}}
-    network_config = NetworkConfig(
-        name=config.name, encoder=kept, window=config.window, reader_layers=config.reader_layers, pooled=config.pooled
-    )
+    _mask(config, tokenizer)
+    try:
+        network_config = NetworkConfig(
+            name=config.name,
+            encoder=kept,
+            window=config.window,
+            overlap=config.overlap,
+            reader_layers=config.reader_layers,
+            pooled=config.pooled,
+        )
+    except ValidationError as error:
+        reasons = "; ".join(one["msg"].removeprefix("Value error, ") for one in error.errors())
+        raise ConfigError(f"{config.base_model}: {reasons}") from error
     return StanceNetwork(network_config, encoder), tokenizer
 
 
@@ -241,6 +254,19 @@ def base_folder(config: FitConfig) -> Path | None:
         return base if config.base_model == SHIPPED else None
     ours = isinstance(settings, dict) and "format" in settings and (base / WEIGHTS).is_file()
     return base if ours or config.base_model == SHIPPED else None
+
+
+def _mask(config: FitConfig, tokenizer: Tokenizer) -> int | None:
+    """Give the mask token where pieces are to be hidden."""
+    if not config.masked:
+        return None
+    found = next((i for name in _MASKS if (i := tokenizer.token_to_id(name)) is not None), None)
+    if found is None:
+        raise ConfigError(
+            f"masked is {config.masked} and the tokenizer of {config.base_model} has no {' or '.join(_MASKS)}, "
+            "expected 0"
+        )
+    return found
 
 
 def _tokenizer(base: str) -> Tokenizer:
@@ -308,8 +334,8 @@ def _rows(
     found = rows(
         [annotated], tokenizer, size=config.window, overlap=config.overlap, windows=config.windows, complete=complete
     )
-    mask = next((i for name in _MASKS if (i := tokenizer.token_to_id(name)) is not None), None)
-    if changed is None or not config.masked or mask is None:
+    mask = _mask(config, tokenizer)
+    if changed is None or mask is None:
         return list(found)
     return [masked(row, mask, config.masked, changed) for row in found]
 

@@ -1,11 +1,13 @@
 """Settings of `python -m training fit`, from a YAML file and the command line."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SHIPPED = "default"  # as a base model: the one that is in use
+# A quote of a label without weight divides by 0 where it is alone in a step.
+_Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Source(BaseModel):
@@ -66,19 +68,21 @@ class FitConfig(BaseModel):
             (Wortsman et al. 2022, https://arxiv.org/abs/2109.01903).
         window, overlap: Of the windows in training, in tokens without the special ones.
         windows: Most windows in one example; longer articles make several.
-        batch_size: Examples in a step on each device: articles, or sections of long ones.
+        batch_size: Examples in a step on each device: articles, or sections of long ones; with `consistency` each
+            comes with its variant, so that a step holds twice as many.
         head_batch_size: Quotes in a step on each device, with the scope `heads`.
         accumulate: Steps whose gradients are added up before the weights change.
         learning_rate, head_learning_rate: Peak rates of the encoder and of the heads.
         variants: Changed copies of each article that an epoch reads beside the original: names exchanged in all
             of them (`training.exchange`), the text disturbed in some (`training.edits`).
         disturbed: Share of the variants whose text is disturbed.
-        masked: Share of the word pieces of the variants that are hidden behind the mask token.
+        masked: Share of the word pieces of the variants (of `variants` or `consistency`) that are hidden behind the
+            mask token.
         consistency: Weight of how far the network's stances of a quote and of the same quote in another variant lie
             apart; above 0 every article is read beside a variant of it in the same step (like R-Drop, Liang et al.
             2021, https://arxiv.org/abs/2106.14448, with other names beside other dropout).
         stance_smoothing: Share of a stance label that is spread over all four.
-        stance_weights: Of the labels in the loss, in the order of `Stance`.
+        stance_weights: Of the labels in the loss, in the order of `Stance`; above 0.
         losses: Weights of tags, links, antecedents, targets and stances in the sum.
         half_precision: Compute in bfloat16.
         checkpoint_gradients: Compute the encoder's layers twice instead of keeping them: less memory, a third slower.
@@ -113,7 +117,7 @@ class FitConfig(BaseModel):
     masked: float = Field(0.0, ge=0, lt=1)
     consistency: float = Field(0.0, ge=0)
     stance_smoothing: float = Field(0.0, ge=0, lt=1)
-    stance_weights: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
+    stance_weights: tuple[_Weight, _Weight, _Weight, _Weight] = (1.0, 1.0, 1.0, 1.0)
     losses: tuple[float, float, float, float, float] = (1.0, 0.5, 0.2, 0.2, 1.0)
     half_precision: bool = True
     checkpoint_gradients: bool = False
@@ -125,9 +129,13 @@ class FitConfig(BaseModel):
             raise ValueError(f"overlap is {self.overlap}, expected less than window ({self.window})")
         if not self.data and self.new is None:
             raise ValueError("no data, expected files under 'data', or new articles (--data)")
-        for key in ("variants", "consistency"):
+        for key in ("variants", "consistency", "masked"):
             if self.scope == "heads" and (found := getattr(self, key)):
                 raise ValueError(f"{key} is {found}, expected 0 with the scope 'heads': texts are read once")
+        if self.masked and not self.variants and not self.consistency:
+            raise ValueError(
+                f"masked is {self.masked}, expected 0 without variants and consistency: it hides pieces of them"
+            )
         if not self.reader_layers and not self.pooled:
             raise ValueError("pooled is false and reader_layers 0, expected a stance head")
         return self
