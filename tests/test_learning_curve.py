@@ -79,6 +79,7 @@ def test_what_is_done_is_not_done_again(
     ("changes", "error", "words"),
     [
         ({"sizes": (10_000,)}, InputError, "quotes with a stance, expected 10000"),
+        ({"evaluation": ("other", "other")}, ConfigError, "--eval: two files are called other, expected another name"),
         ({"scopes": ("half",)}, ConfigError, "scope 'half': expected heads or all"),
         ({"evaluation": ("pool",)}, InputError, "pool.jsonl: 0 quotes with a stance, expected 60"),
         ({"evaluation": ("other", "old")}, InputError, "are (nearly) the same text on both sides of the line"),

@@ -52,7 +52,7 @@ class Plan:
         scopes: Of `training.settings.FitConfig`.
         settings: Of each run; name, base, new articles, scope and seed are set for each.
         device: `auto`, `cpu` or `cuda`.
-        precision: Arithmetic of the network where it is measured: `float`, `int8` or `half`.
+        precision: Arithmetic of the network where it is measured: `auto`, `float`, `bf16`, `int8` or `half`.
     """
 
     base: Path
@@ -85,12 +85,15 @@ def measure(plan: Plan, path: Path, *, tick: Callable[[], None] = lambda: None) 
 
     Raises:
         InputError: Data that cannot be read, a pool that is too small, an evaluation article among the old data.
-        ConfigError: An unknown scope, or `path` holds the figures of another plan.
+        ConfigError: An unknown scope, two evaluation files of one name, or `path` holds the figures of another plan.
     """
     if unknown := sorted(set(plan.scopes) - set(_SCOPES)):
         raise ConfigError(f"scope {unknown[0]!r}: expected {' or '.join(_SCOPES)}")
     pool = list(read_annotated(plan.pool))
-    sets = {set_name(file): list(read_annotated([file])) for file in plan.evaluation}
+    names = [set_name(file) for file in plan.evaluation]
+    if twins := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(f"--eval: two files are called {twins[0]}, expected another name for one of them")
+    sets = {name: list(read_annotated([file])) for name, file in zip(names, plan.evaluation, strict=True)}
     for file, articles in zip(plan.evaluation, sets.values(), strict=True):
         if not articles:
             raise InputError(f"{file}: empty, expected one annotated article a line")

@@ -162,7 +162,9 @@ def learning_curve(
     scopes: Annotated[str, typer.Option(help="heads, all, or both with a comma.")] = "heads,all",
     models: Models = _ROOT / "models",
     device: Device = "auto",
-    precision: Annotated[str, typer.Option(help="Arithmetic where models are measured: float, int8, half.")] = "float",
+    precision: Annotated[
+        str, typer.Option(help="Arithmetic where models are measured: auto, float, bf16, int8 or half.")
+    ] = "float",
 ) -> None:
     """Measure what so many newly annotated quotes are worth: a run for each size, seed and scope, one picture.
 
