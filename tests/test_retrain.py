@@ -34,10 +34,10 @@ from training import cli
 from training import fit as fitting
 from training import retrain as retraining
 from training.annotations import AnnotatedArticle, GoldQuote, read_annotated, to_row
-from training.checkpoints import begin, last_checkpoint
+from training.checkpoints import begin, finished, last_checkpoint
 from training.features import IGNORED
 from training.fit import examples, fit, start
-from training.lineage import HELD, Lineage, text_hash
+from training.lineage import HELD, Lineage, run, text_hash
 from training.registry import Registry, enrol, promote
 from training.retrain import is_bare, judged_quotes, replayed, split
 from training.settings import FitConfig, NewData, Source
@@ -186,6 +186,51 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(
     fit(config, tmp_path / "second", device="cpu")
     fit(config, tmp_path / "other", device="cpu")
     assert _same(tmp_path / "second", tmp_path / "other")
+
+
+def test_a_run_that_had_lost_its_patience_is_only_written(
+    config: FitConfig, tmp_path: Path, interrupted: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hasty = config.model_copy(update={"epochs": 40, "patience": 1, "head_learning_rate": 0.05})
+    with interrupted(fitting, "_write", lambda _: True):
+        fit(hasty, tmp_path / "second", device="cpu")
+    last = last_checkpoint(tmp_path / "second.checkpoints")
+    assert last is not None
+    assert json.loads((last / "trainer_state.json").read_text(encoding="utf-8"))["epoch"] < 40
+    with monkeypatch.context() as patched:
+        patched.setattr(fitting.Trainer, "train", None)  # would raise
+        fit(hasty, tmp_path / "second", device="cpu")
+    fit(hasty, tmp_path / "other", device="cpu")
+    assert _same(tmp_path / "second", tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "done"),
+    [([], 1, False), ([3.0, 2.0], 1, False), ([2.0, 3.0], 1, True), ([2.0, 3.0], 2, False), ([2.0, 2.0, 2.0], 2, True)],
+)
+def test_a_run_is_done_when_its_patience_is(losses: list[float], patience: int, done: bool, tmp_path: Path) -> None:
+    for step in (1, 2):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    (tmp_path / "checkpoint-1" / WEIGHTS).touch()
+    log = [{"loss": 1.0}, *({"eval_loss": loss} for loss in losses)]
+    state = {"log_history": log, "best_model_checkpoint": "elsewhere/checkpoint-1"}
+    (tmp_path / "checkpoint-2" / "trainer_state.json").write_text(json.dumps(state), encoding="utf-8")
+    assert finished(tmp_path / "checkpoint-2", patience) == (tmp_path / "checkpoint-1" if done else None)
+    shutil.rmtree(tmp_path / "checkpoint-1")
+    assert finished(tmp_path / "checkpoint-2", patience) is None
+
+
+@pytest.mark.parametrize("part", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_checkpoints_of_another_base_are_not_gone_on_from(
+    part: str, config: FitConfig, tiny_model: Path, tmp_path: Path
+) -> None:
+    base = Path(shutil.copytree(tiny_model, tmp_path / "base"))
+    changed = config.model_copy(update={"base_model": str(base)})
+    before = run(changed)
+    assert before == run(changed)
+    assert before["versions"]["torch"]
+    (base / part).write_bytes((base / part).read_bytes() + b" ")
+    assert {key for key, value in run(changed).items() if value != before[key]} == {"base model"}
 
 
 @pytest.mark.slow

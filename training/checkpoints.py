@@ -2,12 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ProgressCallback
+from transformers.utils import SAFE_WEIGHTS_NAME
 
 from stance.errors import ConfigError
 from stance.files import whole_file
@@ -66,10 +67,34 @@ def last_checkpoint(folder: Path) -> Path | None:
     return None
 
 
+def finished(checkpoint: Path, epochs: int) -> Path | None:
+    """Give the best checkpoint where the run had lost its patience at this one; None where it is to go on.
+
+    Such a run was stopped between its training and the end of writing the model: another epoch would be one too many.
+
+    Args:
+        checkpoint: The last one.
+        epochs: See `Patience`.
+    """
+    state = json.loads((checkpoint / _STATE).read_text(encoding="utf-8"))
+    best = state.get("best_model_checkpoint")
+    if best is None or not _exhausted(state["log_history"], epochs):
+        return None
+    folder = checkpoint.with_name(Path(best).name)  # the folder of the checkpoints may have been moved
+    return folder if (folder / SAFE_WEIGHTS_NAME).is_file() else None
+
+
+def _exhausted(log: Sequence[Mapping[str, Any]], epochs: int) -> bool:
+    """Say whether the loss on the held articles has not become smaller for so many epochs."""
+    losses = [row["eval_loss"] for row in log if "eval_loss" in row]
+    return bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= epochs
+
+
 class Patience(TrainerCallback):  # type: ignore[misc]
     """Stops where the loss on the held articles has not become smaller for some epochs.
 
-    Unlike the library's callback it has no state of its own, so a run that goes on counts as if it had never stopped.
+    Unlike the library's callback it has no state of its own, so a run that goes on counts as if it had never stopped;
+    one that had lost its patience is not begun again, see `finished`.
     """
 
     def __init__(self, epochs: int) -> None:
@@ -77,8 +102,7 @@ class Patience(TrainerCallback):  # type: ignore[misc]
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
         """Count the epochs since the best one."""
-        losses = [row["eval_loss"] for row in state.log_history if "eval_loss" in row]
-        if losses and len(losses) - 1 - losses.index(min(losses)) >= self._epochs:
+        if _exhausted(state.log_history, self._epochs):
             control.should_training_stop = True
 
 

@@ -17,11 +17,13 @@ import torch
 from datasets import Dataset, concatenate_datasets
 from pydantic import ValidationError
 from safetensors import SafetensorError
+from safetensors.torch import load_model
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoConfig, AutoModel, AutoTokenizer, Trainer, TrainingArguments, set_seed
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
+from transformers.utils import SAFE_WEIGHTS_NAME
 
 from stance.errors import ConfigError, InputError, ModelError, OutputError
 from stance.network import CONFIG, WEIGHTS, NetworkConfig, StanceNetwork, load_network, save_network
@@ -29,7 +31,7 @@ from stance.pipeline import Pipeline, default_model
 from stance.runtime import special_tokens
 from training import lineage
 from training.annotations import AnnotatedArticle, read_annotated
-from training.checkpoints import LossBar, Patience, begin
+from training.checkpoints import LossBar, Patience, begin, finished
 from training.duplicates import families
 from training.edits import disturbed
 from training.exchange import KINDS, exchanged, plan
@@ -184,7 +186,11 @@ def fit(config: FitConfig, folder: Path, *, device: str = "auto", resume: bool =
         first = trainer.is_world_process_zero()
         with trainer.args.main_process_first():
             last = begin(checkpoints, lineage.run(config), resume=resume or not first, write=first)
-        trainer.train(resume_from_checkpoint=None if last is None else str(last))
+        best = None if last is None or job.held is None else finished(last, config.patience)
+        if best is None:
+            trainer.train(resume_from_checkpoint=None if last is None else str(last))
+        else:
+            load_model(job.model, best / SAFE_WEIGHTS_NAME)
         network = network.cpu().eval()
         if config.keep:
             network.load_state_dict(averaged(before, network.state_dict(), config.keep))

@@ -10,7 +10,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from stance.errors import ModelError
-from stance.network import CONFIG, WEIGHTS
+from stance.network import CONFIG, TOKENIZER, WEIGHTS
 from stance.pipeline import Pipeline, default_model
 from stance.types import Stance
 from training.annotations import AnnotatedArticle
@@ -92,13 +92,14 @@ def learned(folder: Path | None) -> frozenset[str]:
 
 
 def run(config: FitConfig) -> dict[str, Any]:
-    """Give what decides the outcome of a run: its settings, and its data and base by their hashes."""
+    """Give what decides the outcome of a run: its settings, its data and base by their hashes, and the libraries."""
     base = default_model() if config.base_model == SHIPPED else Path(config.base_model)
-    weights = base / WEIGHTS
+    parts = [base / name for name in (WEIGHTS, CONFIG, TOKENIZER, LINEAGE)]
     return {
         "settings": config.model_dump(mode="json"),
         "data": {str(path): fingerprint(path) for path in files(config)},
-        "base model": fingerprint(weights) if weights.is_file() else config.base_model,
+        "base model": {path.name: fingerprint(path) for path in parts if path.is_file()} or config.base_model,
+        "versions": versions(),
     }
 
 
