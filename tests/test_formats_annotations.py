@@ -762,4 +762,4 @@ def test_tasks_that_hold_a_part_of_the_quotes_are_told(tmp_path: Path) -> None:
     assert (found.article.id, found.article.metadata) == ("quay-03", {"complete": False})
     assert found.quotes == example().quotes
     [words] = said
-    assert words.endswith("task 4: holds a part of its article's quotes; a fit needs 'complete: false' for it")
+    assert words.endswith("task 4: holds a part of its article's quotes: it teaches stances, not where quotes are")

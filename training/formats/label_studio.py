@@ -144,7 +144,7 @@ def _annotated(one: Mapping[str, Any], annotation: Mapping[str, Any], where: str
             if k not in {_TEXT, "id", "article_id", "article", "why"} and v not in ("", None)
         }
     if metadata.get("complete") is False:
-        warn(f"{where}: holds a part of its article's quotes; a fit needs 'complete: false' for it")
+        warn(f"{where}: holds a part of its article's quotes: it teaches stances, not where quotes are")
     if (who := _annotator(annotation.get("completed_by"))) is not None:
         metadata["annotator"] = who
     article = Article(article.id, article.text, metadata)
