@@ -323,9 +323,11 @@ def test_changed_data_take_the_place_of_the_old(tmp_path: Path) -> None:
     path = _data(tmp_path, "harbour.jsonl", HARBOUR)
     old = _floors(_floor({"claim F1": 0.5}, path))
     _data(tmp_path, "harbour.jsonl", HARBOUR + SCHOOL)
-    new = raised(old, "newer", {path: {"claim F1": 0.25}}, "")
-    assert [(one.name, one.sha256, one.figures) for one in new.sets] == [
-        ("harbour", fingerprint(path), {"claim F1": 0.25})
+    with pytest.raises(ConfigError, match="harbour' are of another text of it, expected a reason"):
+        raised(old, "newer", {path: {"claim F1": 0.25}}, "")
+    new = raised(old, "newer", {path: {"claim F1": 0.25}}, "twice as many articles")
+    assert [(one.name, one.sha256, one.figures, one.reason) for one in new.sets] == [
+        ("harbour", fingerprint(path), {"claim F1": 0.25}, "twice as many articles")
     ]
 
 

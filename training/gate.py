@@ -136,22 +136,25 @@ def raised(floors: Floors, model: str, sets: Mapping[Path, Mapping[str, float]],
         floors: The old ones.
         model: Name of the model that was measured.
         sets: Figures by data file.
-        reason: Why a floor may fall.
+        reason: Why a floor may fall, or those of a set whose articles have changed be taken anew.
 
     Raises:
-        ConfigError: A figure is below its floor by more than the margin, and there is no reason.
+        ConfigError: A figure is below its floor by more than the margin, or a set has changed, and there is no reason.
     """
     found = list(floors.sets)
     for path, measured in sets.items():
         sha256, name = fingerprint(path), set_name(path)
         old = next((floor for floor in found if floor.sha256 == sha256), None)
         low = fallen(old, measured, floors.margin) if old else []
+        changed = old is None and any(floor.name == name for floor in found)
         if low and not reason:
             raise ConfigError(f"{path}: {', '.join(low)} would be lowered, expected a reason (--reason)")
+        if changed and not reason:  # else any floor could be lowered by changing a letter of its data
+            raise ConfigError(f"{path}: the floors of {name!r} are of another text of it, expected a reason (--reason)")
         reached = dict(measured)
         if old and not low:  # within the margin is noise: a floor does not sink by it, or it would sink again and again
             reached |= {n: v for n, v in old.figures.items() if _worse(n, v, measured[n]) > 0}
-        new = Floor(name=name, model=model, sha256=sha256, figures=reached, reason=reason if low else "")
+        new = Floor(name=name, model=model, sha256=sha256, figures=reached, reason=reason if low or changed else "")
         # A file that has changed keeps its name: the floor of its old text goes.
         twins = [i for i, floor in enumerate(found) if floor.name == name or floor.sha256 == sha256]
         found = [floor for i, floor in enumerate(found) if i not in twins[1:]]
