@@ -367,7 +367,9 @@ def _shouted(words: str) -> bool:
 
 def _is_headline(line: str) -> bool:
     long = [word for word in re.findall(r"[^\W\d_][\w’'-]*", line) if len(word) > 3]
-    return 4 <= len(long) <= 20 and sum(word[0].isupper() for word in long) >= 0.8 * len(long)
+    small = {word for word in long if word[0].islower()}
+    # Any other small word makes it a sentence full of names: "On Friday Minister Ann Lowe met her counterpart Tom Ray".
+    return 4 <= len(long) <= 20 and len(small) <= 0.2 * len(long) and small <= _STARTERS
 
 
 def _touches(span: Span, lines: Sequence[Span]) -> bool:

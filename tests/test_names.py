@@ -95,6 +95,10 @@ MENTIONS = {
         "They met Stockwell Day and Day. June Brown read the Arden Sun on Sun 12 May in June.",
         ["Stockwell Day", "Day", "June Brown", "Arden Sun"],
     ),
+    "a sentence of names is no headline": (
+        "On Friday, Foreign Minister Ann Lowe met her Eastmark counterpart Tom Ray in Arden.\nLater Lowe left.",
+        ["Ann Lowe", "Eastmark", "Tom Ray", "Arden", "Lowe"],
+    ),
     "an office is no office-holder": (
         "The Prime Minister's Office called the Attorney General’s Office.",
         ["Prime Minister's Office", "Attorney General’s Office"],
