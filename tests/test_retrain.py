@@ -800,7 +800,9 @@ def test_any_encoder_can_be_the_base(
     assert not any(text[start].isspace() for start, end in spans if start < end)
     assert _records(folder, held[:1]) == _records(folder, held[:1])
     # And it can be gone on from, its head alone.
-    fit(_config(folder, old, ROOT / "training" / "corpus" / "held.jsonl", epochs=1), tmp_path / "next", device="cpu")
+    new = tmp_path / "new.jsonl"
+    new.write_text("".join(json.dumps(to_row(one)) + "\n" for one in held[:10]), encoding="utf-8")
+    fit(_config(folder, old, new, epochs=1), tmp_path / "next", device="cpu")
     assert not _same(folder, tmp_path / "next")
 
 
