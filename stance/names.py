@@ -33,6 +33,7 @@ QUALIFIERS = frozenset(
     "lib maj major officer planning police press prime republican senior shadow state then tory transport vice".split()
 )
 ARTICLES = frozenset(["the", "a", "an"])
+POSSESSIVES = frozenset("his her its their my our".split())
 # Capitalised only because a sentence begins.
 _STARTERS = frozenset(
     "the a an this that these those there here it he she they we you i his her their our my your its but and or "
@@ -241,7 +242,7 @@ _HOLIDAYS = frozenset(
 _IN_MONTH = re.compile(r"\b(?:in|on|since|by|until|from|last|next|of|this|early|late|mid)\s+$", re.IGNORECASE)
 _HIS_TITLE = re.compile(r"\b(?:Mr|Sir|Lord|Messrs)\.?\s+$")
 _HER_TITLE = re.compile(r"\b(?:Mrs|Ms|Miss|Dame|Lady|Baroness)\.?\s+$")
-_DOTTED_TITLE = re.compile(rf"(?i:{'|'.join(sorted(DOTTED))})\.? ?\.")
+_DOTTED_TITLE = re.compile(rf"(?i:{'|'.join(sorted(DOTTED))}) ?\.")
 _ANY_TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Miss|Mx|Dr|Sir|Lord|Lady|Dame|Sen|Rep|Gov|Gen|Prof)\.?\s+$")
 # In the name of a body, hardly ever in a person's.
 BODY_WORDS = frozenset(
@@ -435,9 +436,12 @@ def _person(text: str, part: list[tuple[int, int]]) -> bool:
     named = words[_titles([text[slice(*word)] for word in part]) :]
     if not part or BODY_WORDS & set(words):
         return False
-    return 1 < len(named) < 4 or (
-        len(named) == 1 and _ANY_TITLE.search(text[max(0, part[0][0] - 12) : part[0][0]]) is not None
-    )
+    return 1 < len(named) < 4 or (len(named) == 1 and _after_title(text, part[0][0]))
+
+
+def _after_title(text: str, at: int) -> bool:
+    """Whether a title ends right before a code point: "Mr | King"."""
+    return _ANY_TITLE.search(text[max(0, at - 12) : at]) is not None
 
 
 def _trim(text: str, words: list[tuple[int, int]], lower: set[str]) -> Span | None:
@@ -473,7 +477,7 @@ def _trim(text: str, words: list[tuple[int, int]], lower: set[str]) -> Span | No
     title = all(_bare(text[slice(*word)]) in TITLES | QUALIFIERS for word in words)
     title = title and _bare(text[slice(*words[-1])]) in TITLES
     title = title or (len(words) == 1 and _DOTTED_TITLE.match(text, words[0][0]) is not None)
-    if title and not _ANY_TITLE.search(text[max(0, words[0][0] - 12) : words[0][0]]):  # but "Mr King" is a name
+    if title and not _after_title(text, words[0][0]):  # but "Mr King" is a name
         return None
     start, end = words[0][0], words[-1][1]
     possessive = _POSSESSIVE.search(text[start:end])
@@ -490,7 +494,7 @@ def _first_name(text: str, words: Sequence[tuple[int, int]]) -> bool:
 def _role_first(text: str, words: Sequence[tuple[int, int]]) -> bool:
     """Whether a word stands before a first name and a surname without being a first name: "Broadcaster Ann Lee"."""
     some = [text[slice(*word)] for word in words[:3]]
-    if _ANY_TITLE.search(text[max(0, words[0][0] - 12) : words[0][0]]):  # "Gov. Earl Ann Lee": no sentence begins here
+    if _after_title(text, words[0][0]):  # "Gov. Earl Ann Lee": no sentence begins here
         return False
     return len(some) > 2 and gender(some[0]) is None and gender(some[1]) is not None and some[1][0].isupper()
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from stance.marks import QUOTATION_MARKS
-from stance.names import ARTICLES, DOTTED, HONORIFICS
+from stance.names import ARTICLES, DOTTED, HONORIFICS, POSSESSIVES
 from stance.network import BEGIN, INSIDE, OUTSIDE, ROLES, Decoding, StanceNetwork
 from stance.runtime import Reading
 from stance.types import Kind, Quote, Span
@@ -27,7 +27,6 @@ _FEW_WORDS = 3
 _NAME = r"[^\W\d_a-z][\w.'’-]*(?: [^\W\d_a-z][\w.'’-]*){0,4}?"
 _SIGNATURE = re.compile(rf"[.!?…]?(?:[\"”’'»]\s{{0,3}}|\s*[\r\n]\s*)[—–―]\s*({_NAME})(?=\s*[(,.\r\n]|\s*$)")
 _CUT_SHORT = ARTICLES | HONORIFICS
-_POSSESSIVES = frozenset("his her its their my our".split())
 _RELATION = re.compile(
     r"\s+(?:aides?|brother|daughter|family|father|husband|lawyers?|mother|office|sister|son|team|wife)\s+"
 )
@@ -88,7 +87,7 @@ def _completed(source: TokenSpan, cue: TokenSpan | None, tokens: Tokens, text: s
     words, rest = text[start:end], text[end : tokens.starts[cue[0]]]
     last = words.rpartition(" ")[2]
     cut_short = words.lower() in _CUT_SHORT or (rest.startswith(".") and last.lower() in HONORIFICS | DOTTED)
-    grows = _SOME_WORDS if cut_short else _RELATION if words.lower() in _POSSESSIVES else _NAME_AFTER
+    grows = _SOME_WORDS if cut_short else _RELATION if words.lower() in POSSESSIVES else _NAME_AFTER
     return (source[0], cue[0]) if grows.fullmatch(rest) and not _PARAGRAPH.search(rest) else source
 
 

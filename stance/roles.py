@@ -49,8 +49,7 @@ _STOP = frozenset(
 )
 _LESSER = frozenset("vice deputy assistant shadow".split())  # "the president" is not the vice president
 _PARTIES = frozenset("conservative democratic green labour liberal libertarian republican ukip".split())
-_OWNED_BY = re.compile(r"([\w-]+)['’]s?\s+")
-_OWNER = re.compile(r"\w['’]s?\s")
+_OWNER = re.compile(r"([\w-]*\w)['’]s?\s+")
 _SAME = {
     "gop": "republican",
     "democrats": "democratic",
@@ -176,7 +175,7 @@ class Kind(Enum):
 
 def _unowned(phrase: str) -> str:
     """Leave out whose role it is, where that is a role too: "the president's | lawyer" is no president."""
-    owners = [match for match in _OWNED_BY.finditer(phrase) if {*_words(match[1])} & _ROLES]
+    owners = [match for match in _OWNER.finditer(phrase) if {*_words(match[1])} & _ROLES]
     return phrase[owners[-1].end() :] if owners else phrase
 
 

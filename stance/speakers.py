@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from stance.candidates import RELATIVE, Candidate, bodily
-from stance.names import BODY_WORDS, PRONOUNS, folded, gender, is_place, name_words
+from stance.names import BODY_WORDS, POSSESSIVES, PRONOUNS, folded, gender, is_place, name_words
 from stance.network import StanceNetwork
 from stance.quotes import TokenQuote, TokenSpan
 from stance.roles import Kind, another, kind_of, meant, role_words, roles
@@ -46,7 +46,7 @@ _HERS = frozenset("she her hers herself".split())
 _INDEFINITE = re.compile(
     r"(?:(?:by|from|in|to|of|at|on|with)\s+)?(?:an?|another|some|many|one|two|three)\s", re.IGNORECASE
 )
-_OWNED = re.compile(r"(?:by\s+)?(?:his|her|its|their|my|our)\s", re.IGNORECASE)
+_OWNED = re.compile(rf"(?:by\s+)?(?:{'|'.join(sorted(POSSESSIVES))})\s", re.IGNORECASE)
 _DEFINITE = re.compile(r"(?:(?:by|from|in|to|of|at|on|with)\s+)?(?:the|this|that)\s", re.IGNORECASE)
 _OF_PEOPLE = frozenset(["who", "whom"])
 _POINTING = PRONOUNS - {"one", "another"}
@@ -156,8 +156,9 @@ def _resolve(
         and not another(words, known.get(c.name, frozenset()))
         and (kind in (None, Kind.BODY) or _fits(kind, c.name))
     ]
+    definite, owned = _DEFINITE.match(words), _OWNED.match(words)
     called = meant(words, known)
-    if not _DEFINITE.match(words) and not _OWNED.match(words) and (called is None or len(called) != 1):
+    if not definite and not owned and (called is None or len(called) != 1):
         called = None  # "captain says" of a headline, where the article has one
     if called:
         likely = [(name, p) for name, p in likely if name in called] or [(name, 1.0) for name in called]
@@ -165,25 +166,23 @@ def _resolve(
     if kind is Kind.BODY:  # after the sum: what is no body does not make one of the others likelier
         likely = [(name, p) for name, p in likely if _fits(kind, name)]
     name, probability = max(likely, key=lambda pair: pair[1], default=("", 0.0))
-    sure = least if own is None or called or _DEFINITE.match(words) else _SURE_OF_ANOTHER
+    sure = least if own is None or called or definite else _SURE_OF_ANOTHER
     if called == []:
         sure = max(sure, _SURE_OF_UNKNOWN)
-    if _OWNED.match(words) and not called:
+    if owned and not called:
         # "Her report" may be hers, and "her husband" Tom Lee; "her lawyer" is neither she nor any name nearby.
-        kin = kind is not None and kind is not Kind.BODY and gender(name) == kind.value
+        kin = kind is not None and gender(name) == kind.value
         sure = _SURE_OF_OWNED if kin or not role_words(words) else math.inf
     share = probability / total if total else 0.0
     if share and share >= sure:
         return name, share
-    if own is None or (_DEFINITE.match(words) and _own(ranking, own) < _SURE_OF_ITSELF):
+    if own is None or (definite and _own(ranking, own) < _SURE_OF_ITSELF):
         return None, 1.0 - share
     return own.name, (share if name == own.name else 1.0 - share)
 
 
-def _fits(kind: Kind | None, name: str) -> bool:
+def _fits(kind: Kind, name: str) -> bool:
     """Whether a name may be what a noun phrase says that it is: no country is "the board", no man "the widow"."""
-    if kind is None:
-        return True
     place, known = is_place(name_words(name)), gender(name) if " " in name else None
     if kind is Kind.BODY:
         return not place and known is None

@@ -137,11 +137,11 @@ def collate(
         base += count
     ids, shapes, mask = pad(windows, specials)
     places = torch.tensor(stitch, dtype=torch.long).reshape(-1, 2)
+    twin_of = dict(twins)
     pairs = [
-        (place, judged[other, quote])
-        for one, other in twins
+        (place, judged[twin_of[number], quote])
         for (number, quote), place in judged.items()
-        if number == one and (other, quote) in judged
+        if number in twin_of and (twin_of[number], quote) in judged
     ]
     return {
         "ids": ids,

@@ -309,7 +309,8 @@ def examples(config: FitConfig, tokenizer: Tokenizer, parts: Split | None = None
     copies = []
     for some in found:
         for copy in range(1 + config.variants):
-            copies.append(_dataset(config, tokenizer, some, chance if copy else None, chance))
+            beside = chance if config.consistency else None
+            copies.append(_dataset(config, tokenizer, some, chance if copy else None, beside))
     return concatenate_datasets(copies)
 
 
@@ -324,7 +325,7 @@ def _dataset(
     made: list[list[Row]] = []
     for annotated, complete in articles:
         read = functools.partial(_rows, config, tokenizer, annotated, complete)
-        if beside is None or not config.consistency:
+        if beside is None:
             made += [[row] for row in read(changed)]
         else:
             # Other names may make another number of sections.
