@@ -20,6 +20,8 @@ TokenSpan = tuple[int, int]
 
 # Links are learned and decoded within this many tokens of the content or cue.
 REACH = 96
+# Of 30,473 cues in the training articles 18 touch the one before: "also said" is one cue, not "also" and "said".
+_APART = {"cue"}
 _FINAL = ".!?…,"
 _LONGEST_GAP_WORDS = 20
 # 2, 3 and 4 words differ by less than 0.001 of the boundaries of polnear-dev; without it they are 0.003 lower.
@@ -204,21 +206,25 @@ def _viterbi(scores: np.ndarray, span_cost: np.ndarray, outside_bias: np.ndarray
     scores = scores.copy()
     scores[..., OUTSIDE] += outside_bias
     scores[..., BEGIN] -= span_cost
-    paths = [_best_path(scores[:, role].tolist()) for role in range(scores.shape[1])]
+    paths = [_best_path(scores[:, k].tolist(), apart=role in _APART) for k, role in enumerate(ROLES)]
     return np.asarray(paths, dtype=np.int8).T
 
 
-def _best_path(scores: list[list[float]]) -> list[int]:
-    """Best labels of one role; plain floats, because numpy takes longer for three numbers than for three hundred."""
+def _best_path(scores: list[list[float]], *, apart: bool) -> list[int]:
+    """Best labels of one role; plain floats, because numpy takes longer for three numbers than for three hundred.
+
+    Where spans stand `apart` there is a word outside between two of them.
+    """
     outside, begin, _ = scores[0]
     inside = -math.inf
     back = []
     for score_outside, score_begin, score_inside in scores[1:]:
-        # Outside and begin may follow anything, inside only begin and inside.
+        # Outside may follow anything, inside only begin and inside; begin anything, or where spans stand apart outside.
         go_on, within = (INSIDE, inside) if inside > begin else (BEGIN, begin)
         into, best = (OUTSIDE, outside) if outside >= within else (go_on, within)
-        back.append((into, into, go_on))
-        outside, begin, inside = score_outside + best, score_begin + best, score_inside + within
+        back.append((into, OUTSIDE if apart else into, go_on))
+        begun = score_begin + (outside if apart else best)
+        outside, begin, inside = score_outside + best, begun, score_inside + within
     last = (outside, begin, inside)
     labels = [last.index(max(last))]
     for step in reversed(back):
