@@ -168,19 +168,20 @@ class StanceHead(nn.Module):
         Returns:
             For the pooled vectors, then the reader, logits `(quotes, 4)`.
         """
-        read = vectors[region.clamp(min=0)]
-        roles = roles.to(read.dtype)
-        content = roles[..., 0]
         logits = []
         if self.pooled is not None:
-            means = [_mean(read, roles[..., i]) for i in range(_QUOTE_ROLES)]
-            peak = read.masked_fill(content[..., None] == 0, -1e4).amax(dim=1)
+            means = [_pooled(vectors, region, roles[..., i], "mean") for i in range(_QUOTE_ROLES)]
+            peak = _pooled(vectors, region, roles[..., 0], "max")
             logits.append(self.pooled(torch.cat([*means, peak], dim=-1)).float())
         if self.reader is not None:
-            read = self.down(read) + self.roles(roles)
-            read = self.reader(read, src_key_padding_mask=region < 0)
+            # Each token once, in however many quotes it stands.
+            down = self.down(vectors)
+            roles = roles.to(down.dtype)
+            regions = down[region.clamp(min=0)] + self.roles(roles)
+            read = self.reader(regions, src_key_padding_mask=region < 0, **_only(self.reader, roles.any(-1)))
             attributing = (roles[..., 1] + roles[..., 2]).clamp(max=1)
-            logits.append(self.out(self.norm(torch.cat([_mean(read, content), _mean(read, attributing)], -1))).float())
+            both = [_mean(read, roles[..., 0]), _mean(read, attributing)]
+            logits.append(self.out(self.norm(torch.cat(both, -1))).float())
         return logits
 
     def forward(self, vectors: Tensor, region: Tensor, roles: Tensor) -> Tensor:
@@ -212,11 +213,15 @@ class StanceNetwork(nn.Module):
         self.target = Pointer(hidden, config.link_size, 3)
         self.stance = StanceHead(hidden, config.reader_size, config.reader_layers, config.pooled)
 
-    def encode(self, ids: Tensor, shapes: Tensor, mask: Tensor) -> Tensor:
-        """Read windows: ids, shapes and mask `(windows, length)`, vectors `(windows, length, hidden)`."""
+    def encode(self, ids: Tensor, shapes: Tensor, mask: Tensor, wanted: Tensor | None = None) -> Tensor:
+        """Read windows: ids, shapes and mask `(windows, length)`, vectors `(windows, length, hidden)`.
+
+        Of tokens that are not `wanted`, `(windows, length)`, the vectors may be 0: nobody reads them.
+        """
         words = self.encoder.get_input_embeddings()(ids)
         embedded = (words + self.shape(shapes)).to(words.dtype)  # the encoder may be in half precision
-        vectors: Tensor = self.dropout(self.encoder(inputs_embeds=embedded, attention_mask=mask).last_hidden_state)
+        encoded = self.encoder(inputs_embeds=embedded, attention_mask=mask, **_only(self.encoder, wanted))
+        vectors: Tensor = self.dropout(encoded.last_hidden_state)
         return vectors
 
     def tag(self, vectors: Tensor) -> Tensor:
@@ -331,6 +336,20 @@ def _first_line(error: Exception) -> str:
 def _mean(read: Tensor, weights: Tensor) -> Tensor:
     total = weights.sum(dim=1, keepdim=True).clamp(min=1)
     return (read * weights[..., None]).sum(dim=1) / total
+
+
+def _only(layers: nn.Module, wanted: Tensor | None) -> dict[str, Tensor]:
+    """Ask layers for the vectors of some tokens alone, where they can leave out the others (`stance.packed`)."""
+    return {"wanted": wanted} if wanted is not None and getattr(layers, "leaves_out", False) else {}
+
+
+def _pooled(vectors: Tensor, region: Tensor, role: Tensor, mode: str) -> Tensor:
+    """Pool the vectors of the tokens that have a role in each quote, `(quotes, hidden)`; 0 where none has it."""
+    chosen = role > 0
+    counts = chosen.sum(1)
+    # float32: long sums lose digits.
+    pooled = functional.embedding_bag(region[chosen], vectors.float(), counts.cumsum(0) - counts, mode=mode)
+    return pooled.to(vectors.dtype)
 
 
 def _gap(candidates: Tensor, spans: Tensor) -> Tensor:

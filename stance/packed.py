@@ -5,6 +5,7 @@ added up from layer to layer stay in float32. No result depends on the windows b
 product in the same order whatever the number of rows, which `tests/test_runtime.py` holds them to.
 """
 
+import itertools
 import platform
 from collections.abc import Sequence
 
@@ -65,6 +66,8 @@ def pack(network: StanceNetwork, precision: str) -> StanceNetwork:
 class PackedEncoder(nn.Module):
     """A BERT in the place of a `BertEncoder`."""
 
+    leaves_out = True
+
     def __init__(self, encoder: BertEncoder, precision: str, large: Tensor) -> None:
         """Pack an encoder's layers; its embeddings are kept as they are."""
         super().__init__()
@@ -77,22 +80,24 @@ class PackedEncoder(nn.Module):
         """Give the vectors of the vocabulary."""
         return self.embeddings.get_input_embeddings()
 
-    def forward(self, inputs_embeds: Tensor, attention_mask: Tensor) -> Encoded:
-        """Read windows `(windows, length, hidden)`; where the mask is 0 the vectors are 0."""
-        return Encoded(_unpadded(self.layers, self.embeddings.embed(inputs_embeds), attention_mask.bool()))
+    def forward(self, inputs_embeds: Tensor, attention_mask: Tensor, wanted: Tensor | None = None) -> Encoded:
+        """Read windows `(windows, length, hidden)`; 0 where the mask is 0 or a token is not wanted."""
+        return Encoded(_unpadded(self.layers, self.embeddings.embed(inputs_embeds), attention_mask.bool(), wanted))
 
 
 class PackedReader(nn.Module):
     """Transformer layers in the place of an `nn.TransformerEncoder` with norms first."""
+
+    leaves_out = True
 
     def __init__(self, reader: nn.TransformerEncoder, precision: str) -> None:
         """Pack a reader."""
         super().__init__()
         self.layers = [_Layer.of_reader(layer, precision) for layer in reader.layers]
 
-    def forward(self, vectors: Tensor, src_key_padding_mask: Tensor) -> Tensor:
-        """Read quotes `(quotes, region, size)`; where the mask is True the vectors are 0."""
-        return _unpadded(self.layers, vectors, ~src_key_padding_mask)
+    def forward(self, vectors: Tensor, src_key_padding_mask: Tensor, wanted: Tensor | None = None) -> Tensor:
+        """Read quotes `(quotes, region, size)`; 0 where the mask is True or a token is not wanted."""
+        return _unpadded(self.layers, vectors, ~src_key_padding_mask, wanted)
 
 
 def _put(owner: nn.Module, name: str, layer: nn.Module) -> None:
@@ -156,22 +161,29 @@ class _Layer:
         widths = _linear(precision, layer.linear1, gelu=True), _narrow(precision, layer.linear2)
         return cls(own.num_heads, attention, widths, (layer.norm1, layer.norm2), first=True)
 
-    def __call__(self, rows: Tensor, lengths: Sequence[int]) -> Tensor:
+    def __call__(self, rows: Tensor, lengths: Sequence[int], wanted: Sequence[Tensor] | None = None) -> Tensor:
+        """Read windows that lie end to end; of `wanted`, the places of tokens in each of them, only those come out."""
         before, after = self.norms
+        seen = self._attend(before(rows) if self.first else rows, lengths, wanted)
+        if wanted is not None:
+            starts = itertools.accumulate(lengths[:-1], initial=0)
+            rows = _stepped(rows[torch.cat([places + start for places, start in zip(wanted, starts, strict=True)])])
+        rows = rows + self.seen(seen)
         read: Tensor
         if self.first:
-            rows = rows + self._attend(before(rows), lengths)
             read = rows + self.narrow(self.wide(after(rows)))
         else:
-            rows = before(rows + self._attend(rows, lengths))
+            rows = before(rows)
             read = after(rows + self.narrow(self.wide(rows)))
         return read
 
-    def _attend(self, rows: Tensor, lengths: Sequence[int]) -> Tensor:
-        *windows, rest = self.looks(rows).split([*lengths, len(rows) - sum(lengths)])
-        seen = [_attention(window, self.heads) for window in windows]
-        attended: Tensor = self.seen(torch.cat([*seen, seen[0].new_zeros(len(rest), seen[0].shape[1])]))
-        return attended
+    def _attend(self, rows: Tensor, lengths: Sequence[int], wanted: Sequence[Tensor] | None) -> Tensor:
+        windows = self.looks(rows)[: sum(lengths)].split(list(lengths))
+        if wanted is None:
+            seen = [_attention(window, self.heads) for window in windows]
+        else:
+            seen = [_attention(window, self.heads, places) for window, places in zip(windows, wanted, strict=True)]
+        return _stepped(torch.cat(seen))
 
 
 def _looks(precision: str, parts: Sequence[nn.Linear], heads: int, large: Tensor | None = None) -> Linear:
@@ -180,8 +192,8 @@ def _looks(precision: str, parts: Sequence[nn.Linear], heads: int, large: Tensor
     return _linear(precision, *parts, factors=(size**-0.5, 1.0, 1.0), large=large)
 
 
-def _attention(looks: Tensor, heads: int) -> Tensor:
-    """Attend within one window: query, key and value `(tokens, 3 * hidden)` to `(tokens, hidden)`.
+def _attention(looks: Tensor, heads: int, wanted: Tensor | None = None) -> Tensor:
+    """Attend within one window: query, key and value `(tokens, 3 * hidden)` to `(tokens, hidden)`, or those wanted.
 
     Taking the mean key from all keys moves each row of scores by a constant, which softmax does not see. The mean
     score is then 0: the largest is at least 0, and a search for it is needed only where exp() comes near the end of
@@ -196,31 +208,47 @@ def _attention(looks: Tensor, heads: int) -> Tensor:
     parts = looks.new_zeros(3, heads, count + empty, hidden // heads, dtype=_kind())
     parts[:, :, :count] = looks.view(count, 3, heads, -1).permute(1, 2, 0, 3)
     query, key, value = parts
+    if wanted is not None:
+        count = len(wanted)
+        query = functional.pad(query[:, wanted], (0, 0, 0, -count % _LENGTH_STEP))
     shares = torch.bmm(query, key.transpose(1, 2)).exp_()
     total = shares.sum(-1, keepdim=True, dtype=torch.float32) - empty
     if not (total < _LARGEST_TOTAL).all():
-        value = value[:, :count]
-        shares = torch.bmm(query, key[:, :count].transpose(1, 2)).softmax(-1)
+        value = value[:, : len(looks)]
+        shares = torch.bmm(query, key[:, : len(looks)].transpose(1, 2)).softmax(-1)
         total = torch.ones_like(total)
     seen = torch.bmm(shares, value).float() / total
     return seen[:, :count].transpose(0, 1).reshape(count, hidden)
 
 
-def _unpadded(layers: Sequence[_Layer], padded: Tensor, mask: Tensor) -> Tensor:
-    lengths = mask.sum(1).tolist()
-    rows = padded[mask]
-    parts = []
-    start = 0
-    for group in _groups(lengths):
-        count = sum(group)
-        part = functional.pad(rows[start : start + count], (0, 0, 0, -count % _ROWS_STEP))
-        start += count
-        for layer in layers:
-            part = layer(part, group)
-        parts.append(part[:count])
+def _unpadded(layers: Sequence[_Layer], padded: Tensor, mask: Tensor, wanted: Tensor | None) -> Tensor:
+    """Read padded windows `(windows, length, hidden)` end to end; 0 for padding and what is not wanted.
+
+    The last layer looks at all tokens and works on the wanted ones alone.
+    """
+    wanted = mask if wanted is None else mask & wanted
     read = torch.zeros_like(padded)
-    read[mask] = torch.cat(parts)
+    mask = mask & wanted.any(1, keepdim=True)  # a window of which nothing is wanted is not read
+    if not mask.any():
+        return read
+    rows, lengths = padded[mask], [length for length in mask.sum(1).tolist() if length]
+    # Where each window's wanted tokens stand among those that are no padding.
+    places = [some[real].nonzero()[:, 0] for some, real in zip(wanted, mask, strict=True) if real.any()]
+    parts = []
+    row = window = 0
+    for group in _groups(lengths):
+        count, some = sum(group), places[window : window + len(group)]
+        part = _stepped(rows[row : row + count])
+        for layer in layers[:-1]:
+            part = layer(part, group)
+        parts.append(layers[-1](part, group, some)[: sum(map(len, some))])
+        row, window = row + count, window + len(group)
+    read[wanted] = torch.cat(parts)
     return read
+
+
+def _stepped(rows: Tensor) -> Tensor:
+    return functional.pad(rows, (0, 0, 0, -len(rows) % _ROWS_STEP))
 
 
 def _groups(lengths: Sequence[int]) -> list[list[int]]:

@@ -142,12 +142,20 @@ def read(
     for start in range(0, len(work), batch_size):
         batch = work[start : start + batch_size]
         packed = pad([_part(articles[index], window) for index, window in batch], specials)
-        encoded = network.encode(*(tensor.to(device) for tensor in packed)).float().cpu()
-        for row, (index, window) in zip(encoded, batch, strict=True):
-            shift = 1 - window.first_token
-            keep = slice(window.keep_first_token, window.keep_last_token)
-            vectors[index][keep] = row[keep.start + shift : keep.stop + shift]
+        kept = [_kept(window) for _, window in batch]
+        wanted = torch.zeros_like(packed[2], dtype=torch.bool)
+        for row, places in zip(wanted, kept, strict=True):
+            row[places] = True
+        encoded = network.encode(*(tensor.to(device) for tensor in (*packed, wanted))).float().cpu()
+        for row, places, (index, window) in zip(encoded, kept, batch, strict=True):
+            vectors[index][window.keep_first_token : window.keep_last_token] = row[places]
     return [_reading(network, *pair, device) for pair in zip(articles, vectors, strict=True)]
+
+
+def _kept(window: Window) -> slice:
+    """Give the kept part of a window as places in its row, where a special token comes first."""
+    shift = 1 - window.first_token
+    return slice(window.keep_first_token + shift, window.keep_last_token + shift)
 
 
 def _part(tokens: Tokens, window: Window) -> tuple[np.ndarray, np.ndarray]:

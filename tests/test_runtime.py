@@ -17,7 +17,7 @@ from stance.int8 import Int8Linear
 from stance.network import StanceNetwork, load_network
 from stance.packed import refusal
 from stance.pipeline import Pipeline, default_model
-from stance.runtime import Reading, pick_device, place, read, special_tokens
+from stance.runtime import Reading, pad, pick_device, place, read, special_tokens
 from stance.types import Article
 from stance.windows import Tokens, cut, tokenize
 from training.annotations import AnnotatedArticle
@@ -189,6 +189,20 @@ def test_vectors_are_the_same_bits_in_every_batch(
         [alone] = _read(tiny_fast, [articles[i]])
         assert torch.equal(reading.vectors, alone.vectors)
         assert (reading.tags == alone.tags).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.integers(0, 2**32 - 1))
+@torch.inference_mode()
+def test_tokens_that_nobody_wants_change_no_bits(tiny_fast: StanceNetwork, lengths: list[int], seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    ids, shapes, mask = pad([(t.ids, t.shapes) for t in _tokens(lengths)], (101, 102))
+    wanted = (torch.rand(ids.shape, generator=generator) < 0.6) & mask.bool()
+    wanted[0] = False  # of a window nothing at all
+    every = tiny_fast.encode(ids, shapes, mask)
+    some = tiny_fast.encode(ids, shapes, mask, wanted)
+    assert torch.equal(some[wanted], every[wanted])
+    assert not some[~wanted].any()
 
 
 def test_vectors_are_the_same_bits_on_one_thread(
