@@ -22,6 +22,8 @@ class Int8Linear(nn.Module):
     https://arxiv.org/abs/1901.09504); here the pieces add up to exactly the rounded whole.
     """
 
+    takes = torch.float32
+
     def __init__(self, weight: Tensor, bias: Tensor, *, large: Tensor | None = None, gelu: bool = False) -> None:
         """Quantise weights `(out, in)`; `large` names the parts of the input that are cut into pieces."""
         super().__init__()

@@ -6,6 +6,7 @@ product in the same order whatever the number of rows, which `tests/test_runtime
 """
 
 import itertools
+import math
 import platform
 from collections.abc import Sequence
 
@@ -24,7 +25,7 @@ Narrow = bf16.Bf16Linear | int8.Int8AfterGelu
 _ROWS = 1024
 # oneDNN compiles a product for every shape that it meets, and keeps it: with these steps few shapes are met.
 _ROWS_STEP, _LENGTH_STEP = 64, 16
-# Of a row of exp(scores) in bfloat16, which ends at 3.4e38: leaves room for values up to 1e8.
+# Of a row of powers in bfloat16, which ends at 3.4e38: leaves room for values up to 1e8.
 _LARGEST_TOTAL = 1e30
 _LARGE = 8  # parts of the vectors that 8 bits treat apart
 
@@ -110,13 +111,17 @@ def _linear(
     factors: Sequence[float] = (),
     large: Tensor | None = None,
     gelu: bool = False,
+    short: bool = False,
 ) -> Linear:
-    """Give linear layers over one input, side by side, each multiplied by its factor."""
+    """Give linear layers over one input, side by side, each multiplied by its factor.
+
+    Where it can, what is `short` gives bfloat16, since the next step takes that.
+    """
     each = list(zip(layers, factors or [1.0] * len(layers), strict=True))
     weight = torch.cat([layer.weight.detach() * factor for layer, factor in each])
     bias = torch.cat([layer.bias.detach() * factor for layer, factor in each])
     if precision == "bf16":
-        return bf16.Bf16Linear(weight, bias, gelu=gelu)
+        return bf16.Bf16Linear(weight, bias, gelu=gelu, short=short)
     return int8.Int8Linear(weight, bias, large=large, gelu=gelu)
 
 
@@ -145,7 +150,7 @@ class _Layer:
     def of_bert(cls, layer: BertLayer, precision: str, large: Tensor) -> "_Layer":
         parts, seen, outer = layer.attention["self"], layer.attention["output"], layer.output
         looks = _looks(precision, [parts["query"], parts["key"], parts["value"]], layer.heads, large)
-        wide = _linear(precision, layer.intermediate["dense"], large=large, gelu=True)
+        wide = _linear(precision, layer.intermediate["dense"], large=large, gelu=True, short=True)
         attention, widths = (looks, _linear(precision, seen["dense"])), (wide, _narrow(precision, outer["dense"]))
         return cls(layer.heads, attention, widths, (seen["LayerNorm"], outer["LayerNorm"]), first=False)
 
@@ -158,7 +163,7 @@ class _Layer:
             part.weight, part.bias = nn.Parameter(weight), nn.Parameter(bias)
             parts.append(part)
         attention = _looks(precision, parts, own.num_heads), _linear(precision, own.out_proj)
-        widths = _linear(precision, layer.linear1, gelu=True), _narrow(precision, layer.linear2)
+        widths = _linear(precision, layer.linear1, gelu=True, short=True), _narrow(precision, layer.linear2)
         return cls(own.num_heads, attention, widths, (layer.norm1, layer.norm2), first=True)
 
     def __call__(self, rows: Tensor, lengths: Sequence[int], wanted: Sequence[Tensor] | None = None) -> Tensor:
@@ -179,46 +184,50 @@ class _Layer:
 
     def _attend(self, rows: Tensor, lengths: Sequence[int], wanted: Sequence[Tensor] | None) -> Tensor:
         windows = self.looks(rows)[: sum(lengths)].split(list(lengths))
-        if wanted is None:
-            seen = [_attention(window, self.heads) for window in windows]
-        else:
-            seen = [_attention(window, self.heads, places) for window, places in zip(windows, wanted, strict=True)]
-        return _stepped(torch.cat(seen))
+        counts = lengths if wanted is None else list(map(len, wanted))
+        count, hidden = sum(counts), rows.shape[1]
+        attended = rows.new_zeros(count + -count % _ROWS_STEP, hidden, dtype=self.seen.takes)
+        parts = torch.split(attended[:count].view(count, self.heads, -1), list(counts))
+        for i, (window, part) in enumerate(zip(windows, parts, strict=True)):
+            part.copy_(_attention(window, self.heads, None if wanted is None else wanted[i]))
+        return attended
 
 
 def _looks(precision: str, parts: Sequence[nn.Linear], heads: int, large: Tensor | None = None) -> Linear:
-    """Put query, key and value side by side; the query already divided as attention needs it."""
+    """Put query, key and value side by side; the query already scaled as attention needs it, for powers of 2."""
     size = parts[0].out_features // heads
-    return _linear(precision, *parts, factors=(size**-0.5, 1.0, 1.0), large=large)
+    return _linear(precision, *parts, factors=(size**-0.5 / math.log(2), 1.0, 1.0), large=large, short=True)
 
 
 def _attention(looks: Tensor, heads: int, wanted: Tensor | None = None) -> Tensor:
-    """Attend within one window: query, key and value `(tokens, 3 * hidden)` to `(tokens, hidden)`, or those wanted.
+    """Attend within one window: query, key and value `(tokens, 3 * hidden)` to `(tokens, heads, hidden / heads)`.
+
+    Shares are powers of 2, which take less time than those of e; the query is scaled for them. With `wanted`, the
+    places of some tokens, only those come out.
 
     Taking the mean key from all keys moves each row of scores by a constant, which softmax does not see. The mean
-    score is then 0: the largest is at least 0, and a search for it is needed only where exp() comes near the end of
+    score is then 0: the largest is at least 0, and a search for it is needed only where a power comes near the end of
     its range, times a value too; and an empty key, of score 0, adds exactly 1 to a total that is at least the number
     of keys, so that 1 may be taken off again.
     """
-    count, width = looks.shape
-    hidden = width // 3
-    keys = looks[:, hidden : 2 * hidden]
-    keys -= keys.mean(0)
+    count = len(looks)
+    query, key, value = looks.view(count, 3, heads, -1).permute(1, 2, 0, 3)
+    key = key.float()
     empty = -count % _LENGTH_STEP
-    parts = looks.new_zeros(3, heads, count + empty, hidden // heads, dtype=_kind())
-    parts[:, :, :count] = looks.view(count, 3, heads, -1).permute(1, 2, 0, 3)
+    parts = looks.new_zeros(3, heads, count + empty, query.shape[-1], dtype=_kind())
+    for part, filled in zip(parts, (query, key - key.mean(1, keepdim=True), value), strict=True):
+        part[:, :count] = filled
     query, key, value = parts
     if wanted is not None:
-        count = len(wanted)
-        query = functional.pad(query[:, wanted], (0, 0, 0, -count % _LENGTH_STEP))
-    shares = torch.bmm(query, key.transpose(1, 2)).exp_()
+        query = functional.pad(query[:, wanted], (0, 0, 0, -len(wanted) % _LENGTH_STEP))
+    shares = torch.bmm(query, key.transpose(1, 2)).exp2_()
     total = shares.sum(-1, keepdim=True, dtype=torch.float32) - empty
     if not (total < _LARGEST_TOTAL).all():
-        value = value[:, : len(looks)]
-        shares = torch.bmm(query, key[:, : len(looks)].transpose(1, 2)).softmax(-1)
+        value = value[:, :count]
+        shares = (torch.bmm(query, key[:, :count].transpose(1, 2)) * math.log(2)).softmax(-1)
         total = torch.ones_like(total)
-    seen = torch.bmm(shares, value).float() / total
-    return seen[:, :count].transpose(0, 1).reshape(count, hidden)
+    seen = torch.bmm(shares, value) / total
+    return seen[:, : count if wanted is None else len(wanted)].transpose(0, 1)
 
 
 def _unpadded(layers: Sequence[_Layer], padded: Tensor, mask: Tensor, wanted: Tensor | None) -> Tensor:
