@@ -36,7 +36,7 @@ from training import retrain as retraining
 from training.annotations import AnnotatedArticle, GoldQuote, read_annotated, to_row
 from training.checkpoints import begin, finished, last_checkpoint
 from training.features import IGNORED
-from training.fit import examples, fit, start
+from training.fit import examples, fit, learnable, start
 from training.lineage import HELD, Lineage, run, text_hash
 from training.registry import Registry, enrol, promote
 from training.retrain import is_bare, judged_quotes, replayed, split
@@ -371,7 +371,7 @@ def bare(tmp_path: Path) -> Path:
 def test_bare_quotes_teach_stances_and_not_where_quotes_are(tiny_model: Path, old: Path, bare: Path) -> None:
     config = _config(tiny_model, old, bare, scope="all", new={"paths": (bare,), "old": 0.0, "held": 0.25})
     parts = split(list(read_annotated([bare])), 0.25, 13)
-    found = _rows_of(examples(config, start(config)[1], parts))
+    found = _rows_of(examples(config, start(config)[1], learnable(config, parts)))
     assert len(found) == len(parts.learned)
     for row in found:
         assert row["stances"]
@@ -407,7 +407,7 @@ def test_an_article_without_all_its_quotes_does_not_teach_where_they_are(
     fresh = _config(tiny_model, old, scope="all", data=[], new={"paths": (path,), "complete": complete})
     mixed = fresh.model_copy(update={"data": plain.data, "new": NewData(paths=(old,), old=100.0, held=0.3)})
     network, tokenizer = start(plain)
-    sets = [examples(plain, tokenizer)]
+    sets = [examples(plain, tokenizer, learnable(plain))]
     for config in (fresh, mixed):
         parts = fitting._parts(config)
         job = fitting._whole_job(config, network, tokenizer, parts)

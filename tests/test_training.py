@@ -24,7 +24,7 @@ from training import fit as fitting
 from training.annotations import AnnotatedArticle, parse_marked, read_annotated, to_row
 from training.baselines import fit_baseline, judged, score_baseline
 from training.evaluate import evaluate
-from training.fit import TrainingNetwork, examples, fit, start
+from training.fit import TrainingNetwork, examples, fit, learnable, start
 from training.metrics import stance_score
 from training.settings import FitConfig
 from training.tune import _STANCE_WEIGHTS, DevSet, _quotes, _score, _stance_weights, tune
@@ -104,7 +104,7 @@ def test_the_seed_decides_the_weights(changes: dict[str, Any], config: FitConfig
 def test_an_interrupted_run_ends_like_an_uninterrupted_one(
     config: FitConfig, tmp_path: Path, interrupted: Callable[..., Any]
 ) -> None:
-    in_an_epoch = -(-len(examples(config, start(config)[1])) // config.batch_size)
+    in_an_epoch = -(-len(examples(config, start(config)[1], learnable(config))) // config.batch_size)
     with interrupted(fitting, "collate", lambda batch: batch > in_an_epoch + 1):
         fit(config, tmp_path / "model", device="cpu")
     assert not (tmp_path / "model").exists()
@@ -117,7 +117,7 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(
 
 def _batch(config: FitConfig) -> dict[str, torch.Tensor]:
     tokenizer = start(config)[1]
-    rows = [dict(row) for row in examples(config, tokenizer)]
+    rows = [dict(row) for row in examples(config, tokenizer, learnable(config))]
     return fitting._batch(rows, config, fitting.special_tokens(tokenizer))
 
 

@@ -43,6 +43,8 @@ class GoldQuote:
         speaker: The resolved name, `?` where the article gives no source, None where not judged.
         target: Who is accused, or None.
         optional: Whether it is open to doubt that this is a quote at all.
+        label: Weights of the four stances to learn in the place of stance and second, from `training.distil`; never in
+            a file.
     """
 
     content: tuple[Span, ...]
@@ -53,6 +55,7 @@ class GoldQuote:
     speaker: str | None
     target: str | None
     optional: bool = False
+    label: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

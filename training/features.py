@@ -242,6 +242,8 @@ def _names(quotes: Sequence[tuple[GoldQuote, TokenQuote]], part: Tokens, text: s
 
 def soft_label(gold: GoldQuote) -> list[float]:
     """Give the label of a judged quote as weights of the four stances; a second stance takes a share."""
+    if gold.label is not None:
+        return list(gold.label)
     order = list(Stance)
     label = [0.0] * len(order)
     if gold.stance is not None:

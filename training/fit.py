@@ -6,7 +6,7 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from datasets import Dataset, concatenate_datasets
 from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import track
 from safetensors import SafetensorError
 from safetensors.torch import load_model
 from tokenizers import Tokenizer
@@ -32,6 +34,7 @@ from stance.runtime import special_tokens
 from training import lineage
 from training.annotations import AnnotatedArticle, read_annotated
 from training.checkpoints import LossBar, Patience, begin, finished
+from training.distil import taught
 from training.duplicates import families
 from training.edits import disturbed
 from training.exchange import KINDS, exchanged, plan
@@ -176,7 +179,8 @@ def fit(config: FitConfig, folder: Path, *, device: str = "auto", resume: bool =
         seen = lineage.learned(base_folder(config))
         fresh = [one for one in parts.learned if lineage.text_hash(one) not in seen]
         decoding = recalibrated(Pipeline(network.eval(), tokenizer), fresh)
-    job = (_head_job if config.scope == "heads" else _whole_job)(config, network, tokenizer, parts)
+    learned = _softened(config, learnable(config, parts), device)
+    job = (_head_job if config.scope == "heads" else _whole_job)(config, network, tokenizer, learned, parts)
     checkpoints = folder.with_name(folder.name + ".checkpoints")
     with _writing(folder, checkpoints):
         # The library's own way to name the place; else it goes with the checkpoints.
@@ -284,8 +288,8 @@ def _tokenizer(base: str) -> Tokenizer:
     return loaded
 
 
-def examples(config: FitConfig, tokenizer: Tokenizer, parts: Split | None = None) -> Dataset:
-    """Read the training data as a dataset of examples: rows of `training.features.rows`, as one JSON text.
+def examples(config: FitConfig, tokenizer: Tokenizer, learned: Sequence[_Learned]) -> Dataset:
+    """Make a dataset of examples: rows of `training.features.rows`, as one JSON text.
 
     One row, or with `consistency` two, of an article and of a variant of it. As JSON, for Arrow has no type for lists
     whose members differ.
@@ -293,25 +297,43 @@ def examples(config: FitConfig, tokenizer: Tokenizer, parts: Split | None = None
     Args:
         config: Settings.
         tokenizer: The model's.
-        parts: The new articles, where there are any.
+        learned: The articles of each file, or new and old ones mixed.
     """
     chance = random.Random(config.seed)
-    found = []
-    if config.new is None:
-        for source in config.data:
-            articles = list(read_annotated([source.path]))
-            if not any(annotated.article.text.strip() for annotated in articles):
-                raise InputError(f"{source.path}: no article with text in it, expected one annotated article a line")
-            for _ in range(source.repeat):
-                found.append([(annotated, is_whole(annotated, source.complete)) for annotated in articles])
-    else:
-        found.append(_mixed(config, parts or Split((), ())))
     copies = []
-    for some in found:
+    for some in learned:
         for copy in range(1 + config.variants):
             beside = chance if config.consistency else None
             copies.append(_dataset(config, tokenizer, some, chance if copy else None, beside))
     return concatenate_datasets(copies)
+
+
+def learnable(config: FitConfig, parts: Split | None = None) -> list[_Learned]:
+    """Read the articles to learn from: those of each file, or new and old ones mixed."""
+    if config.new is not None:
+        return [_mixed(config, parts or Split((), ()))]
+    found: list[_Learned] = []
+    for source in config.data:
+        articles = list(read_annotated([source.path]))
+        if not any(annotated.article.text.strip() for annotated in articles):
+            raise InputError(f"{source.path}: no article with text in it, expected one annotated article a line")
+        for _ in range(source.repeat):
+            found.append([(annotated, is_whole(annotated, source.complete)) for annotated in articles])
+    return found
+
+
+def _softened(config: FitConfig, learned: list[_Learned], device: str) -> list[_Learned]:
+    """Ask the teacher, where there is one, what it thinks of the quotes; each article once."""
+    if config.teacher is None:
+        return learned
+    teacher = Pipeline.from_pretrained(config.teacher, device=device, precision="float")
+    # A file that is repeated holds the same articles.
+    every = {id(annotated): annotated for some in learned for annotated, _ in some}
+    told = taught(every.values(), teacher, config.taught, half_precision=config.half_precision)
+    console = Console(stderr=True)
+    asked = track(told, "asking the teacher", len(every), console=console, disable=not console.is_terminal)
+    soft = dict(zip(every, asked, strict=True))
+    return [[(soft[id(annotated)], complete) for annotated, complete in some] for some in learned]
 
 
 def _dataset(
@@ -353,7 +375,8 @@ def _parts(config: FitConfig) -> Split | None:
         return None
     what = ", ".join(map(str, config.new.paths))
     articles = read_new(config.new)
-    seen = lineage.learned(base_folder(config))
+    # What a teacher knows by heart it would whisper to the student.
+    seen = lineage.learned(base_folder(config)) | lineage.learned(config.teacher)
     numbers = families(articles)
     # Whatever is like one that the base has learned from would flatter, so it can only be learned from again.
     again = {number for one, number in zip(articles, numbers, strict=True) if lineage.text_hash(one) in seen}
@@ -378,7 +401,9 @@ def _mixed(config: FitConfig, parts: Split) -> _Learned:
     return fresh * new.repeat + old
 
 
-def _whole_job(config: FitConfig, network: StanceNetwork, tokenizer: Tokenizer, parts: Split | None) -> Job:
+def _whole_job(
+    config: FitConfig, network: StanceNetwork, tokenizer: Tokenizer, learned: Sequence[_Learned], parts: Split | None
+) -> Job:
     """Every weight learns, from articles."""
     if config.checkpoint_gradients:
         # The library's name of today, or the one before.
@@ -394,7 +419,7 @@ def _whole_job(config: FitConfig, network: StanceNetwork, tokenizer: Tokenizer, 
         held = _dataset(config, tokenizer, [(one, is_whole(one, config.new.complete)) for one in parts.held])
     return Job(
         TrainingNetwork(network, config),
-        examples(config, tokenizer, parts),
+        examples(config, tokenizer, learned),
         held,
         functools.partial(_batch, config=config, specials=special_tokens(tokenizer)),
         [(list(network.encoder.parameters()), config.learning_rate), (ours, config.head_learning_rate)],
@@ -403,15 +428,13 @@ def _whole_job(config: FitConfig, network: StanceNetwork, tokenizer: Tokenizer, 
     )
 
 
-def _head_job(config: FitConfig, network: StanceNetwork, tokenizer: Tokenizer, parts: Split | None) -> Job:
+def _head_job(
+    config: FitConfig, network: StanceNetwork, tokenizer: Tokenizer, learned: Sequence[_Learned], parts: Split | None
+) -> Job:
     """Only the stance head learns, from what the encoder gives."""
     pipeline = Pipeline(network.eval(), tokenizer)
-    if parts is None:
-        articles = [annotated for source in config.data for annotated in read_annotated([source.path])]
-    else:
-        articles = [annotated for annotated, _ in _mixed(config, parts)]
-    learned = QuoteVectors(pipeline, articles)
-    if not len(learned):
+    vectors = QuoteVectors(pipeline, [annotated for some in learned for annotated, _ in some])
+    if not len(vectors):
         raise InputError("no quote with a stance to learn from, expected some")
     for parameter in network.parameters():
         parameter.requires_grad_(False)
@@ -419,7 +442,7 @@ def _head_job(config: FitConfig, network: StanceNetwork, tokenizer: Tokenizer, p
         parameter.requires_grad_(True)
     return Job(
         HeadNetwork(network.stance, config.stance_weights, config.stance_smoothing),
-        learned,
+        vectors,
         QuoteVectors(pipeline, parts.held) if parts else None,
         collate_quotes,
         [(list(network.stance.parameters()), config.head_learning_rate)],

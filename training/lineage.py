@@ -38,7 +38,7 @@ class Lineage(BaseModel):
         seed: Of the run.
         settings_sha256: Of `fit.json`.
         data: Names of the data files and the SHA-256 of their bytes.
-        learned: SHA-256 of the texts that it learned from: new ones, old ones mixed in, and its parent's.
+        learned: SHA-256 of the texts that it learned from: new ones, old ones mixed in, its parent's and its teacher's.
         held: SHA-256 of the texts of the new articles that were held out.
         versions: Of Python and the libraries.
         made: When, in UTC.
@@ -95,10 +95,12 @@ def run(config: FitConfig) -> dict[str, Any]:
     """Give what decides the outcome of a run: its settings, its data and base by their hashes, and the libraries."""
     base = default_model() if config.base_model == SHIPPED else Path(config.base_model)
     parts = [base / name for name in (WEIGHTS, CONFIG, TOKENIZER, LINEAGE)]
+    teacher = config.teacher and config.teacher / WEIGHTS
     return {
         "settings": config.model_dump(mode="json"),
         "data": {str(path): fingerprint(path) for path in files(config)},
         "base model": {path.name: fingerprint(path) for path in parts if path.is_file()} or config.base_model,
+        "teacher": fingerprint(teacher) if teacher and teacher.is_file() else None,
         "versions": versions(),
     }
 
@@ -140,6 +142,7 @@ def describe(config: FitConfig, folder: Path, base: Path | None, parts: Split) -
     }
     _write_json(folder / METRICS, made)
     parent = json.loads((base / CONFIG).read_text(encoding="utf-8"))["name"] if base else None
+    known = learned(base) | learned(config.teacher)
     lineage = Lineage(
         name=config.name,
         parent=parent,
@@ -150,7 +153,7 @@ def describe(config: FitConfig, folder: Path, base: Path | None, parts: Split) -
         seed=config.seed,
         settings_sha256=fingerprint(folder / "fit.json"),
         data={path.name: fingerprint(path) for path in files(config)},
-        learned=tuple(sorted(learned(base).union(map(text_hash, [*parts.learned, *(one for one, _ in parts.old)])))),
+        learned=tuple(sorted(known.union(map(text_hash, [*parts.learned, *(one for one, _ in parts.old)])))),
         held=tuple(map(text_hash, parts.held)),
         versions=dict(versions()),
         made=now(),

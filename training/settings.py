@@ -81,6 +81,8 @@ class FitConfig(BaseModel):
         consistency: Weight of how far the network's stances of a quote and of the same quote in another variant lie
             apart; above 0 every article is read beside a variant of it in the same step (like R-Drop, Liang et al.
             2021, https://arxiv.org/abs/2106.14448, with other names beside other dropout).
+        teacher: A model folder whose opinion of each judged quote is mixed into its label; null: nobody's.
+        taught: Share of the label that is the teacher's.
         stance_smoothing: Share of a stance label that is spread over all four.
         stance_weights: Of the labels in the loss, in the order of `Stance`; above 0.
         losses: Weights of tags, links, antecedents, targets and stances in the sum.
@@ -116,6 +118,8 @@ class FitConfig(BaseModel):
     disturbed: float = Field(0.2, ge=0, le=1)
     masked: float = Field(0.0, ge=0, lt=1)
     consistency: float = Field(0.0, ge=0)
+    teacher: Path | None = None
+    taught: float = Field(0.5, gt=0, le=1)
     stance_smoothing: float = Field(0.0, ge=0, lt=1)
     stance_weights: tuple[_Weight, _Weight, _Weight, _Weight] = (1.0, 1.0, 1.0, 1.0)
     losses: tuple[float, float, float, float, float] = (1.0, 0.5, 0.2, 0.2, 1.0)
