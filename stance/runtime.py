@@ -58,8 +58,8 @@ def place(network: StanceNetwork, device: torch.device, precision: str) -> Stanc
     Args:
         network: As loaded: in evaluation mode, float32, on the CPU.
         device: From `pick_device`.
-        precision: `float`; on a CPU `bf16` (16-bit floats) or `int8`; on a GPU `half` (the encoder); or `auto`: on a CPU
-            that of bf16 and int8 which it has instructions for, the first of both, else float.
+        precision: `float`; on a CPU `bf16` (16-bit floats) or `int8`; on a GPU `half` (the encoder); or `auto`: bf16 or
+            else int8 on a CPU that has instructions for it, else float.
 
     Raises:
         ModelError: An unknown precision, or one that this device, machine or encoder does not have.
