@@ -50,7 +50,7 @@ BatchSize = Annotated[
 Precision = Annotated[
     str | None,
     typer.Option(
-        help="auto, float, bf16 or int8 (CPU), half (GPU); auto is bf16 or int8, as the CPU has it.  \\[default: auto]",
+        help="auto, float, bf16 or int8 (CPU), half (GPU); auto is bf16 on a CPU that has it.  \\[default: auto]",
         show_default=False,
     ),
 ]

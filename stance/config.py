@@ -48,7 +48,7 @@ class RunConfig(BaseModel):
         device: `auto` takes a GPU where there is one.
         batch_size: Windows that the network reads at once.
         precision: Arithmetic of the network: `bf16` and `int8` are for CPUs, `half` for GPUs; `auto` takes bf16 on a
-            CPU that multiplies it, int8 on one that multiplies that, else float.
+            CPU that multiplies it, else float.
         min_probability: Claims whose stance is less probable are left out by `stance run`.
         columns: Which columns or keys of the input hold what.
         workers: Processes of a job that read articles; None is one a core.

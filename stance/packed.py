@@ -48,16 +48,6 @@ def refusal(network: StanceNetwork, precision: str) -> str | None:
     return None
 
 
-def fastest(network: StanceNetwork) -> str:
-    """Choose the arithmetic that this processor has instructions for: `bf16`, else `int8`, else `float`.
-
-    Without VNNI 8 bits are hardly faster than float, and coarser (docs/performance.md).
-    """
-    if refusal(network, "bf16") is None:
-        return "bf16"
-    return "int8" if torch.cpu._is_vnni_supported() and refusal(network, "int8") is None else "float"
-
-
 def pack(network: StanceNetwork, precision: str) -> StanceNetwork:
     """Put layers in `bf16` or `int8` in the place of the encoder and of the larger heads; the network given is changed.
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from stance.errors import ModelError
 from stance.network import StanceNetwork
-from stance.packed import PackedEncoder, fastest, pack, refusal
+from stance.packed import PackedEncoder, pack, refusal
 from stance.windows import Tokens, Window, cut
 
 PRECISIONS = ("auto", "float", "bf16", "int8", "half")
@@ -58,8 +58,8 @@ def place(network: StanceNetwork, device: torch.device, precision: str) -> Stanc
     Args:
         network: As loaded: in evaluation mode, float32, on the CPU.
         device: From `pick_device`.
-        precision: `float`; on a CPU `bf16` (16-bit floats) or `int8`; on a GPU `half` (the encoder); or `auto`: bf16 or
-            else int8 on a CPU that has instructions for it, else float.
+        precision: `float`; on a CPU `bf16` (16-bit floats) or `int8`; on a GPU `half` (the encoder); or `auto`: bf16 on
+            a CPU that multiplies it, else float.
 
     Raises:
         ModelError: An unknown precision, or one that this device, machine or encoder does not have.
@@ -68,7 +68,7 @@ def place(network: StanceNetwork, device: torch.device, precision: str) -> Stanc
         raise ModelError(f"precision is {precision!r}, expected {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}")
     on_cpu = device.type == "cpu"
     if precision == "auto":
-        precision = fastest(network) if on_cpu else "float"
+        precision = "bf16" if on_cpu and refusal(network, "bf16") is None else "float"
     if precision in {"bf16", "int8"}:
         reason = refusal(network, precision) if on_cpu else "runs on the CPU only"
         if reason is not None:

@@ -18,7 +18,7 @@ from stance.int8 import Int8Linear
 from stance.network import StanceNetwork, load_network
 from stance.packed import refusal
 from stance.pipeline import Pipeline, default_model
-from stance.runtime import Reading, pad, pick_device, place, precision_of, read, special_tokens
+from stance.runtime import Reading, pad, pick_device, place, read, special_tokens
 from stance.types import Article
 from stance.windows import Tokens, cut, tokenize
 from training.annotations import AnnotatedArticle
@@ -242,21 +242,6 @@ def test_few_bits_keep_labels_and_spans(exact: Pipeline, fast: Pipeline, held: l
     both = first.keys() & second.keys()
     assert len(both) >= 0.97 * max(len(first), len(second))
     assert sum(first[key] == second[key] for key in both) >= 0.97 * len(both)
-
-
-@pytest.mark.parametrize(
-    ("has", "chosen"),
-    [({"bf16", "vnni"}, "bf16"), ({"bf16"}, "bf16"), ({"vnni"}, "int8"), (set(), "float")],
-)
-def test_auto_takes_what_the_processor_has_instructions_for(
-    has: set[str], chosen: str, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    network, _ = load_network(tiny_model)
-    if chosen != "float" and packed.refusal(network, "int8") is not None:
-        pytest.skip("not a processor of this kind")
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: "bf16" in has)
-    monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: "vnni" in has)
-    assert precision_of(place(network, CPU, "auto")) == chosen
 
 
 def test_what_cannot_be_is_refused(tiny_model: Path) -> None:
