@@ -29,6 +29,8 @@ _FEW_WORDS = 3
 _NAME = r"[^\W\d_a-z][\w.'’-]*(?: [^\W\d_a-z][\w.'’-]*){0,4}?"
 _SIGNATURE = re.compile(rf"[.!?…]?(?:[\"”’'»]\s{{0,3}}|\s*[\r\n]\s*)[—–―]\s*({_NAME})(?=\s*[(,.\r\n]|\s*$)")
 _CUT_SHORT = ARTICLES | HONORIFICS
+# Of the parties' names those that stand for nobody alone: "the Democratic | nominee | said", but "the Republican said".
+_PARTY_OF = re.compile(r"(?:the|an?)\s+(?:democratic|labour)", re.IGNORECASE)
 _RELATION = re.compile(
     r"\s+(?:aides?|brother|daughter|family|father|husband|lawyers?|mother|office|sister|son|team|wife)\s+"
 )
@@ -88,7 +90,8 @@ def _completed(source: TokenSpan, cue: TokenSpan | None, tokens: Tokens, text: s
     start, end = tokens.starts[source[0]], tokens.ends[source[1] - 1]
     words, rest = text[start:end], text[end : tokens.starts[cue[0]]]
     last = words.rpartition(" ")[2]
-    cut_short = words.lower() in _CUT_SHORT or (rest.startswith(".") and last.lower() in HONORIFICS | DOTTED)
+    abbreviated = rest.startswith(".") and last.lower() in HONORIFICS | DOTTED
+    cut_short = words.lower() in _CUT_SHORT or _PARTY_OF.fullmatch(words) or abbreviated
     grows = _SOME_WORDS if cut_short else _RELATION if words.lower() in POSSESSIVES else _NAME_AFTER
     return (source[0], cue[0]) if grows.fullmatch(rest) and not _PARAGRAPH.search(rest) else source
 

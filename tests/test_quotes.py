@@ -280,6 +280,8 @@ def test_a_source_is_more_than_its_article(claims_of: Callable[[str], list[Claim
         ("Its director, Engr", ". Ada Lowe said", "Its director, Engr. Ada Lowe"),
         ("The charity", "Doorstep said", "The charity Doorstep"),
         ("Her", "husband said", "Her husband"),
+        ("the Democratic", "nominee said", "the Democratic nominee"),
+        ("the Republican", "later said", "the Republican"),
         ("Her", "belief said", "Her"),
         ("The charity", "on Monday said", "The charity"),
         ("The charity", "Monday said", "The charity"),

@@ -410,7 +410,7 @@ def test_an_article_without_all_its_quotes_does_not_teach_where_they_are(
     sets = [examples(plain, tokenizer, learnable(plain))]
     for config in (fresh, mixed):
         parts = fitting._parts(config)
-        job = fitting._whole_job(config, network, tokenizer, parts)
+        job = fitting._whole_job(config, network, tokenizer, learnable(config, parts), parts)
         sets += [job.learned, job.held] if config is fresh else [job.learned]
     for found in sets[:3]:
         assert {_teaches_places(row) for row in _rows_of(found)} == {whole}
