@@ -219,7 +219,7 @@ def _attention(looks: Tensor, heads: int, wanted: Tensor | None = None) -> Tenso
         part[:, :count] = filled
     query, key, value = parts
     if wanted is not None:
-        query = functional.pad(query[:, wanted], (0, 0, 0, -len(wanted) % _LENGTH_STEP))
+        query = functional.pad(query[:, wanted], (0, 0, 0, -len(wanted) % _ROWS_STEP))
     shares = torch.bmm(query, key.transpose(1, 2)).exp2_()
     total = shares.sum(-1, keepdim=True, dtype=torch.float32) - empty
     if not (total < _LARGEST_TOTAL).all():
