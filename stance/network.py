@@ -259,8 +259,7 @@ def span_vectors(vectors: Tensor, spans: Tensor) -> Tensor:
     lengths = spans[:, 1] - first
     begins = lengths.cumsum(0) - lengths
     tokens = torch.arange(int(lengths.sum()), device=spans.device) + (first - begins).repeat_interleave(lengths)
-    mean = functional.embedding_bag(tokens, vectors.float(), begins, mode="mean")  # float32: long sums lose digits
-    return torch.cat([vectors[first], vectors[last], mean.to(vectors.dtype)], dim=-1)
+    return torch.cat([vectors[first], vectors[last], _bags(vectors, tokens, begins, "mean")], dim=-1)
 
 
 def load_network(folder: Path) -> tuple[StanceNetwork, Tokenizer]:
@@ -347,9 +346,13 @@ def _pooled(vectors: Tensor, region: Tensor, role: Tensor, mode: str) -> Tensor:
     """Pool the vectors of the tokens that have a role in each quote, `(quotes, hidden)`; 0 where none has it."""
     chosen = role > 0
     counts = chosen.sum(1)
+    return _bags(vectors, region[chosen], counts.cumsum(0) - counts, mode)
+
+
+def _bags(vectors: Tensor, tokens: Tensor, begins: Tensor, mode: str) -> Tensor:
+    """Pool the vectors of tokens, group by group; `begins` says where in `tokens` each group begins."""
     # float32: long sums lose digits.
-    pooled = functional.embedding_bag(region[chosen], vectors.float(), counts.cumsum(0) - counts, mode=mode)
-    return pooled.to(vectors.dtype)
+    return functional.embedding_bag(tokens, vectors.float(), begins, mode=mode).to(vectors.dtype)
 
 
 def _gap(candidates: Tensor, spans: Tensor) -> Tensor:

@@ -184,12 +184,13 @@ class _Layer:
 
     def _attend(self, rows: Tensor, lengths: Sequence[int], wanted: Sequence[Tensor] | None) -> Tensor:
         windows = self.looks(rows)[: sum(lengths)].split(list(lengths))
+        asked: Sequence[Tensor | None] = wanted or [None] * len(windows)
         counts = lengths if wanted is None else list(map(len, wanted))
         count, hidden = sum(counts), rows.shape[1]
         attended = rows.new_zeros(count + -count % _ROWS_STEP, hidden, dtype=self.seen.takes)
         parts = torch.split(attended[:count].view(count, self.heads, -1), list(counts))
-        for i, (window, part) in enumerate(zip(windows, parts, strict=True)):
-            part.copy_(_attention(window, self.heads, None if wanted is None else wanted[i]))
+        for window, part, places in zip(windows, parts, asked, strict=True):
+            part.copy_(_attention(window, self.heads, places))
         return attended
 
 
@@ -219,7 +220,7 @@ def _attention(looks: Tensor, heads: int, wanted: Tensor | None = None) -> Tenso
         part[:, :count] = filled
     query, key, value = parts
     if wanted is not None:
-        query = functional.pad(query[:, wanted], (0, 0, 0, -len(wanted) % _ROWS_STEP))
+        query = _stepped(query[:, wanted])
     shares = torch.bmm(query, key.transpose(1, 2)).exp2_()
     total = shares.sum(-1, keepdim=True, dtype=torch.float32) - empty
     if not (total < _LARGEST_TOTAL).all():
@@ -257,7 +258,8 @@ def _unpadded(layers: Sequence[_Layer], padded: Tensor, mask: Tensor, wanted: Te
 
 
 def _stepped(rows: Tensor) -> Tensor:
-    return functional.pad(rows, (0, 0, 0, -len(rows) % _ROWS_STEP))
+    """Fill rows `(…, rows, size)` up with zeros to a number for which products are compiled."""
+    return functional.pad(rows, (0, 0, 0, -rows.shape[-2] % _ROWS_STEP))
 
 
 def _groups(lengths: Sequence[int]) -> list[list[int]]:

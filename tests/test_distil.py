@@ -56,6 +56,15 @@ def test_nothing_but_labels_of_judged_quotes_changes(few: list[AnnotatedArticle]
     assert [to_row(one) for one in soft] == [to_row(one) for one in few]
 
 
+def test_the_teacher_stays_as_it_is(few: list[AnnotatedArticle], tiny_model: Path) -> None:
+    teacher = Pipeline.from_pretrained(tiny_model, device="cpu", precision="float")
+    decoding = teacher.network.config.decoding.model_copy(update={"temperature": 2.0})
+    teacher.network.config = teacher.network.config.model_copy(update={"decoding": decoding})
+    before = [verdicts(teacher, one) for one in few]
+    list(taught(few, teacher, 0.5, half_precision=False))
+    assert [verdicts(teacher, one) for one in few] == before
+
+
 def test_bfloat16_tells_nearly_the_same(few: list[AnnotatedArticle], tiny_model: Path) -> None:
     plain = Pipeline.from_pretrained(tiny_model, device="cpu", precision="float")
     exact, half = (_labels(list(taught(few, plain, 1.0, half_precision=half))) for half in (False, True))
@@ -102,7 +111,7 @@ def test_a_student_of_every_weight_learns_from_a_teacher_too(
 
 
 def test_what_the_teacher_has_learned_measures_nothing(
-    tiny_model: Path, held: list[AnnotatedArticle], corpus: Path, tmp_path: Path
+    tiny_model: Path, held: list[AnnotatedArticle], tmp_path: Path
 ) -> None:
     teacher = Path(shutil.copytree(tiny_model, tmp_path / "teacher"))
     known = [text_hash(one) for one in held[:3]]

@@ -5,6 +5,7 @@ alone: where quotes are and who speaks is learned from the annotation.
 """
 
 import contextlib
+import copy
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -29,7 +30,7 @@ def taught(
         share: Of the label that is the teacher's, in [0, 1].
         half_precision: Whether its encoder reads in bfloat16; for encoders that have no faster way on a CPU.
     """
-    network = teacher.network
+    network = copy.copy(teacher.network)  # the same weights; the teacher given keeps its own constants
     network.config = network.config.model_copy(update={"decoding": Decoding()})
     device = next(network.parameters()).device.type
     for annotated in articles:

@@ -179,7 +179,7 @@ def fit(config: FitConfig, folder: Path, *, device: str = "auto", resume: bool =
         seen = lineage.learned(base_folder(config))
         fresh = [one for one in parts.learned if lineage.text_hash(one) not in seen]
         decoding = recalibrated(Pipeline(network.eval(), tokenizer), fresh)
-    learned = _softened(config, learnable(config, parts), device)
+    learned = _with_teacher(config, learnable(config, parts), device)
     job = (_head_job if config.scope == "heads" else _whole_job)(config, network, tokenizer, learned, parts)
     checkpoints = folder.with_name(folder.name + ".checkpoints")
     with _writing(folder, checkpoints):
@@ -322,7 +322,7 @@ def learnable(config: FitConfig, parts: Split | None = None) -> list[_Learned]:
     return found
 
 
-def _softened(config: FitConfig, learned: list[_Learned], device: str) -> list[_Learned]:
+def _with_teacher(config: FitConfig, learned: list[_Learned], device: str) -> list[_Learned]:
     """Ask the teacher, where there is one, what it thinks of the quotes; each article once."""
     if config.teacher is None:
         return learned
@@ -376,7 +376,7 @@ def _parts(config: FitConfig) -> Split | None:
     what = ", ".join(map(str, config.new.paths))
     articles = read_new(config.new)
     # What a teacher knows by heart it would whisper to the student.
-    seen = lineage.learned(base_folder(config)) | lineage.learned(config.teacher)
+    seen = lineage.learned(base_folder(config), config.teacher)
     numbers = families(articles)
     # Whatever is like one that the base has learned from would flatter, so it can only be learned from again.
     again = {number for one, number in zip(articles, numbers, strict=True) if lineage.text_hash(one) in seen}

@@ -81,14 +81,14 @@ def text_hash(annotated: AnnotatedArticle) -> str:
     return hashlib.sha256(annotated.article.text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def learned(folder: Path | None) -> frozenset[str]:
-    """Give the hashes of the texts that a model learned from, as far as its lineage knows; none without one.
+def learned(*folders: Path | None) -> frozenset[str]:
+    """Give the hashes of the texts that models learned from, as far as their lineages know; none without one.
 
     Raises:
         ModelError: The lineage is damaged.
     """
-    known = Lineage.read(folder) if folder else None
-    return frozenset(known.learned if known else ())
+    known = [Lineage.read(folder) for folder in folders if folder]
+    return frozenset(text for one in known if one for text in one.learned)
 
 
 def run(config: FitConfig) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def describe(config: FitConfig, folder: Path, base: Path | None, parts: Split) -
     }
     _write_json(folder / METRICS, made)
     parent = json.loads((base / CONFIG).read_text(encoding="utf-8"))["name"] if base else None
-    known = learned(base) | learned(config.teacher)
+    known = learned(base, config.teacher)
     lineage = Lineage(
         name=config.name,
         parent=parent,
