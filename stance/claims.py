@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import islice
 
+import numpy as np
 import torch
 
 from stance.candidates import Candidate
@@ -16,9 +17,6 @@ from stance.types import AttributedQuote, Claim, Stance
 REGION = 128
 _AROUND = 16
 _CONTENT_HEAD, _CONTENT_TAIL, _CUE, _SOURCE = 56, 24, 8, 12
-_NOTHING = (-1, (0, 0, 0))
-
-
 # Quotes judged at once; bounds the memory of an article with very many.
 _AT_ONCE = 64
 
@@ -60,12 +58,15 @@ def stance_probabilities(
     decoding = network.config.decoding
     bias = torch.tensor(decoding.stance_bias, device=device)
     for start in range(0, len(quotes), _AT_ONCE):
-        chosen = [region(quote, len(reading.tokens)) for quote in quotes[start : start + _AT_ONCE]]
+        some = quotes[start : start + _AT_ONCE]
         # Always the full width: a shorter one would change the last bits with the neighbours.
-        filled = [row + [_NOTHING] * (REGION - len(row)) for row in chosen]
-        tokens = torch.tensor([[token for token, _ in row] for row in filled])
-        roles = torch.tensor([[role for _, role in row] for row in filled], dtype=torch.float)
-        logits = network.stance(reading.vectors, tokens.to(device), roles.to(device)) / decoding.temperature + bias
+        tokens = np.full((len(some), REGION), -1)
+        roles = np.zeros((len(some), REGION, 3), np.float32)
+        for row, quote in enumerate(some):
+            chosen, of = zip(*region(quote, len(reading.tokens)), strict=True)
+            tokens[row, : len(chosen)], roles[row, : len(of)] = chosen, of
+        given = (torch.from_numpy(array).to(device) for array in (tokens, roles))
+        logits = network.stance(reading.vectors, *given) / decoding.temperature + bias
         result += [dict(zip(Stance, row, strict=True)) for row in logits.double().softmax(-1).tolist()]
     return result
 

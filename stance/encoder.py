@@ -84,6 +84,8 @@ class BertLayer(nn.Module):
 class BertEncoder(nn.Module):
     """The encoder; answers like Hugging Face's `BertModel` for what `StanceNetwork` asks of it."""
 
+    takes_wanted = True
+
     def __init__(self, shape: BertShape) -> None:
         """Build an encoder with random weights."""
         super().__init__()
@@ -113,12 +115,24 @@ class BertEncoder(nn.Module):
         embedded: Tensor = self.dropout(self.embeddings["LayerNorm"](words + kinds + places))
         return embedded
 
-    def forward(self, inputs_embeds: Tensor, attention_mask: Tensor) -> Encoded:
-        """Read windows `(windows, length, hidden)`; the mask is 0 where there is only padding."""
+    def forward(
+        self,
+        inputs_embeds: Tensor,
+        attention_mask: Tensor,
+        wanted: Tensor | None = None,
+        context_layers: int | None = None,
+    ) -> Encoded:
+        """Read windows `(windows, length, hidden)`; the mask is 0 where there is only padding.
+
+        A token that is not wanted goes through the first `context_layers` layers; None: through all.
+        """
         vectors = self.embed(inputs_embeds)
         mask = None if bool(attention_mask.all()) else attention_mask.bool()[:, None, None, :]
-        for layer in self.encoder["layer"]:
-            vectors = layer(vectors, mask)
+        for number, layer in enumerate(self.encoder["layer"]):
+            read = layer(vectors, mask)
+            if wanted is not None and context_layers is not None and number >= context_layers:
+                read = torch.where(wanted[..., None], read, vectors)
+            vectors = read
         return Encoded(vectors)
 
 

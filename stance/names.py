@@ -263,6 +263,7 @@ _LINK = (
     r"(?:(?:of the|of|for the|for|de la|de los|de|van der|van den|van de|van|von der|von|bin|ibn|al|el|da|dos|di|du|del"
     r"|della|ten|ter)[ ]|(?:al|el|ul|ad|as|ash|ar|an)-)"
 )
+_PARTS = re.compile(r"[^ \u00a0]+")
 _MENTION = re.compile(rf"(?<!\w)(?:{_WORD})(?:(?:[ \u00a0]|-)(?:{_LINK})?(?:{_WORD}))*")
 # "(R-Ohio)", "D-N.Y."
 _PARTY_STATE = re.compile(r"[RDI]-[A-Z][\w.]*(?: [A-Z][\w.]*)?")
@@ -342,7 +343,7 @@ def _named(text: str) -> list[Mention]:
     lower = set(re.findall(r"(?<![\w])[a-zß-öø-ÿ][\w’'-]*", text))
     found: list[Mention] = []
     for match in _MENTION.finditer(text):
-        words = [(m.start() + match.start(), m.end() + match.start()) for m in re.finditer(r"[^ \u00a0]+", match[0])]
+        words = [m.span() for m in _PARTS.finditer(text, *match.span())]
         # A sentence in capitals, or a piece of one.
         if match[0].isupper() and (len(words) > _LONGEST_IN_CAPITALS or _shouted(match[0])):
             continue
@@ -417,7 +418,7 @@ def _at_titles(text: str, words: list[tuple[int, int]]) -> Iterator[list[tuple[i
             if any(_bare(text[slice(*w)]) not in QUALIFIERS | ARTICLES for w in part):
                 yield part
             part = [word]
-        elif re.search(r"['’]s$", text[slice(*word)]):
+        elif text[slice(*word)].endswith(("'s", "’s")):
             yield [*part, word]
             part = []
         elif text[slice(*word)] == "of" and _person(text, part):  # "Ann Lee of Arden Motors"
@@ -531,5 +532,4 @@ def _starts_sentence(text: str, at: int) -> bool:
 
 
 def _bare(word: str) -> str:
-    word = re.sub(r"['’]s$", "", word)
-    return word.strip(".,;:'’\"").lower()
+    return word.removesuffix("'s").removesuffix("’s").strip(".,;:'’\"").lower()

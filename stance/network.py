@@ -70,6 +70,8 @@ class NetworkConfig(BaseModel):
         encoder: Configuration of the Hugging Face encoder.
         window: Most tokens of a window, without the two special tokens.
         overlap: Tokens that neighbouring windows share.
+        context_layers: Layers of the encoder, a plain BERT, that a token goes through in a window that is not to
+            give its vector; later layers look at it as it is then. None: all layers.
         link_size: Width of the link vectors.
         reader_size, reader_layers: Width and number of the layers that read a quote's token vectors for
             its stance; no layers leaves the pooled vectors alone.
@@ -84,6 +86,7 @@ class NetworkConfig(BaseModel):
     encoder: dict[str, Any]
     window: int = Field(254, ge=16)
     overlap: int = Field(64, ge=0)
+    context_layers: int | None = Field(None, ge=1)
     link_size: int = Field(128, ge=1)
     reader_size: int = Field(256, ge=1)
     reader_layers: int = Field(2, ge=0)
@@ -216,11 +219,15 @@ class StanceNetwork(nn.Module):
     def encode(self, ids: Tensor, shapes: Tensor, mask: Tensor, wanted: Tensor | None = None) -> Tensor:
         """Read windows: ids, shapes and mask `(windows, length)`, vectors `(windows, length, hidden)`.
 
-        Of tokens that are not `wanted`, `(windows, length)`, the vectors may be 0: nobody reads them.
+        Of tokens that are not `wanted`, `(windows, length)`, the vectors may be anything: they are context alone, and
+        go through `config.context_layers` layers. Without `wanted` all tokens go through all.
         """
         words = self.encoder.get_input_embeddings()(ids)
         embedded = (words + self.shape(shapes)).to(words.dtype)  # the encoder may be in half precision
-        encoded = self.encoder(inputs_embeds=embedded, attention_mask=mask, **_only(self.encoder, wanted))
+        only = _only(self.encoder, None if wanted is None else wanted | _special(mask))
+        if only:
+            only["context_layers"] = self.config.context_layers
+        encoded = self.encoder(inputs_embeds=embedded, attention_mask=mask, **only)
         vectors: Tensor = self.dropout(encoded.last_hidden_state)
         return vectors
 
@@ -337,9 +344,15 @@ def _mean(read: Tensor, weights: Tensor) -> Tensor:
     return (read * weights[..., None]).sum(dim=1) / total
 
 
-def _only(layers: nn.Module, wanted: Tensor | None) -> dict[str, Tensor]:
-    """Ask layers for the vectors of some tokens alone, where they can leave out the others (`stance.packed`)."""
-    return {"wanted": wanted} if wanted is not None and getattr(layers, "leaves_out", False) else {}
+def _only(layers: nn.Module, wanted: Tensor | None) -> dict[str, Any]:
+    """Ask layers for the vectors of some tokens alone, where they know of that."""
+    return {"wanted": wanted} if wanted is not None and getattr(layers, "takes_wanted", False) else {}
+
+
+def _special(mask: Tensor) -> Tensor:
+    """Find the first and the last token of windows, `(windows, length)`: special ones, at which all others look."""
+    places = torch.arange(mask.shape[1], device=mask.device)
+    return (places == 0) | (places == mask.sum(1, keepdim=True) - 1)
 
 
 def _pooled(vectors: Tensor, region: Tensor, role: Tensor, mode: str) -> Tensor:

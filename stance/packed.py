@@ -5,7 +5,6 @@ added up from layer to layer stay in float32. No result depends on the windows b
 product in the same order whatever the number of rows, which `tests/test_runtime.py` holds them to.
 """
 
-import itertools
 import math
 import platform
 from collections.abc import Sequence
@@ -67,7 +66,7 @@ def pack(network: StanceNetwork, precision: str) -> StanceNetwork:
 class PackedEncoder(nn.Module):
     """A BERT in the place of a `BertEncoder`."""
 
-    leaves_out = True
+    takes_wanted = True
 
     def __init__(self, encoder: BertEncoder, precision: str, large: Tensor) -> None:
         """Pack an encoder's layers; its embeddings are kept as they are."""
@@ -81,15 +80,25 @@ class PackedEncoder(nn.Module):
         """Give the vectors of the vocabulary."""
         return self.embeddings.get_input_embeddings()
 
-    def forward(self, inputs_embeds: Tensor, attention_mask: Tensor, wanted: Tensor | None = None) -> Encoded:
-        """Read windows `(windows, length, hidden)`; 0 where the mask is 0 or a token is not wanted."""
-        return Encoded(_unpadded(self.layers, self.embeddings.embed(inputs_embeds), attention_mask.bool(), wanted))
+    def forward(
+        self,
+        inputs_embeds: Tensor,
+        attention_mask: Tensor,
+        wanted: Tensor | None = None,
+        context_layers: int | None = None,
+    ) -> Encoded:
+        """Read windows `(windows, length, hidden)`; 0 where the mask is 0 or a token is not wanted.
+
+        A token that is not wanted goes through the first `context_layers` layers; None: through all.
+        """
+        embedded = self.embeddings.embed(inputs_embeds)
+        return Encoded(_unpadded(self.layers, embedded, attention_mask.bool(), wanted, context_layers))
 
 
 class PackedReader(nn.Module):
     """Transformer layers in the place of an `nn.TransformerEncoder` with norms first."""
 
-    leaves_out = True
+    takes_wanted = True
 
     def __init__(self, reader: nn.TransformerEncoder, precision: str) -> None:
         """Pack a reader."""
@@ -166,13 +175,12 @@ class _Layer:
         widths = _linear(precision, layer.linear1, gelu=True, short=True), _narrow(precision, layer.linear2)
         return cls(own.num_heads, attention, widths, (layer.norm1, layer.norm2), first=True)
 
-    def __call__(self, rows: Tensor, lengths: Sequence[int], wanted: Sequence[Tensor] | None = None) -> Tensor:
-        """Read windows that lie end to end; of `wanted`, the places of tokens in each of them, only those come out."""
+    def __call__(self, rows: Tensor, lengths: Sequence[int], wanted: Sequence[int] | None = None) -> Tensor:
+        """Read windows that lie end to end; of each its first tokens come out, as many as are `wanted`."""
         before, after = self.norms
-        seen = self._attend(before(rows) if self.first else rows, lengths, wanted)
+        seen = self._attend(before(rows) if self.first else rows, lengths, wanted or lengths)
         if wanted is not None:
-            starts = itertools.accumulate(lengths[:-1], initial=0)
-            rows = _stepped(rows[torch.cat([places + start for places, start in zip(wanted, starts, strict=True)])])
+            rows = _stepped(torch.cat(_first(rows, lengths, wanted)))
         rows = rows + self.seen(seen)
         read: Tensor
         if self.first:
@@ -182,15 +190,12 @@ class _Layer:
             read = after(rows + self.narrow(self.wide(rows)))
         return read
 
-    def _attend(self, rows: Tensor, lengths: Sequence[int], wanted: Sequence[Tensor] | None) -> Tensor:
-        windows = self.looks(rows)[: sum(lengths)].split(list(lengths))
-        asked: Sequence[Tensor | None] = wanted or [None] * len(windows)
-        counts = lengths if wanted is None else list(map(len, wanted))
-        count, hidden = sum(counts), rows.shape[1]
+    def _attend(self, rows: Tensor, lengths: Sequence[int], wanted: Sequence[int]) -> Tensor:
+        windows = _windows(self.looks(rows), lengths)
+        count, hidden = sum(wanted), rows.shape[1]
         attended = rows.new_zeros(count + -count % _ROWS_STEP, hidden, dtype=self.seen.takes)
-        parts = torch.split(attended[:count].view(count, self.heads, -1), list(counts))
-        for window, part, places in zip(windows, parts, asked, strict=True):
-            part.copy_(_attention(window, self.heads, places))
+        for window, part in zip(windows, _windows(attended, wanted), strict=True):
+            part.view(len(part), self.heads, -1).copy_(_attention(window, self.heads, len(part)))
         return attended
 
 
@@ -200,58 +205,76 @@ def _looks(precision: str, parts: Sequence[nn.Linear], heads: int, large: Tensor
     return _linear(precision, *parts, factors=(size**-0.5 / math.log(2), 1.0, 1.0), large=large, short=True)
 
 
-def _attention(looks: Tensor, heads: int, wanted: Tensor | None = None) -> Tensor:
-    """Attend within one window: query, key and value `(tokens, 3 * hidden)` to `(tokens, heads, hidden / heads)`.
+def _attention(looks: Tensor, heads: int, wanted: int) -> Tensor:
+    """Attend within one window: query, key and value `(tokens, 3 * hidden)` to `(wanted, heads, hidden / heads)`.
 
-    Shares are powers of 2, which take less time than those of e; the query is scaled for them. With `wanted`, the
-    places of some tokens, only those come out.
+    Shares are powers of 2, which take less time than those of e; the query is scaled for them. Only the first tokens
+    come out, as many as are `wanted`.
 
     Taking the mean key from all keys moves each row of scores by a constant, which softmax does not see. The mean
-    score is then 0: the largest is at least 0, and a search for it is needed only where a power comes near the end of
-    its range, times a value too; and an empty key, of score 0, adds exactly 1 to a total that is at least the number
-    of keys, so that 1 may be taken off again.
+    score is then 0 and the largest at least 0, so that a search for it is needed only where a power comes near the end
+    of its range, times a value too. An empty key takes a share that its empty value makes nothing of, and is left out
+    of the total.
     """
     count = len(looks)
-    query, key, value = looks.view(count, 3, heads, -1).permute(1, 2, 0, 3)
-    key = key.float()
+    looks = looks.view(count, 3, heads, -1).permute(1, 2, 0, 3)
     empty = -count % _LENGTH_STEP
-    parts = looks.new_zeros(3, heads, count + empty, query.shape[-1], dtype=_kind())
-    for part, filled in zip(parts, (query, key - key.mean(1, keepdim=True), value), strict=True):
-        part[:, :count] = filled
+    parts = looks.new_zeros(3, heads, count + empty, looks.shape[-1], dtype=_kind())
+    parts[:, :, :count] = looks
     query, key, value = parts
-    if wanted is not None:
-        query = _stepped(query[:, wanted])
+    key[:, :count] -= looks[1].mean(1, keepdim=True)
+    query = query[:, : min(wanted + -wanted % _ROWS_STEP, count + empty)]
     shares = torch.bmm(query, key.transpose(1, 2)).exp2_()
-    total = shares.sum(-1, keepdim=True, dtype=torch.float32) - empty
+    total = shares[..., :count].sum(-1, keepdim=True)
     if not (total < _LARGEST_TOTAL).all():
         value = value[:, :count]
         shares = (torch.bmm(query, key[:, :count].transpose(1, 2)) * math.log(2)).softmax(-1)
         total = torch.ones_like(total)
     seen = torch.bmm(shares, value) / total
-    return seen[:, : count if wanted is None else len(wanted)].transpose(0, 1)
+    return seen[:, :wanted].transpose(0, 1)
 
 
-def _unpadded(layers: Sequence[_Layer], padded: Tensor, mask: Tensor, wanted: Tensor | None) -> Tensor:
+def _windows(rows: Tensor, lengths: Sequence[int]) -> Sequence[Tensor]:
+    """Give windows that lie end to end one by one; what may follow them is left out."""
+    return torch.split(rows[: sum(lengths)], list(lengths))
+
+
+def _first(rows: Tensor, lengths: Sequence[int], wanted: Sequence[int]) -> list[Tensor]:
+    """Give the first rows of windows that lie end to end, as many as are wanted of each."""
+    return [window[:count] for window, count in zip(_windows(rows, lengths), wanted, strict=True)]
+
+
+def _unpadded(
+    layers: Sequence[_Layer], padded: Tensor, mask: Tensor, wanted: Tensor | None, context_layers: int | None = None
+) -> Tensor:
     """Read padded windows `(windows, length, hidden)` end to end; 0 for padding and what is not wanted.
 
-    The last layer looks at all tokens and works on the wanted ones alone.
+    The last layer, and all after the first `context_layers`, look at all tokens and work on the wanted ones alone.
     """
+    last = len(layers) - 1
+    context_layers = last if context_layers is None else min(context_layers, last)
     wanted = mask if wanted is None else mask & wanted
     read = torch.zeros_like(padded)
     mask = mask & wanted.any(1, keepdim=True)  # a window of which nothing is wanted is not read
     if not mask.any():
         return read
-    rows, lengths = padded[mask], [length for length in mask.sum(1).tolist() if length]
-    # Where each window's wanted tokens stand among those that are no padding.
-    places = [some[real].nonzero()[:, 0] for some, real in zip(wanted, mask, strict=True) if real.any()]
+    # In each window the wanted tokens come first; attention does not see the order.
+    order = mask.flatten().nonzero()[:, 0]
+    order = order[(2 * (order // mask.shape[1]) + ~wanted.flatten()[order]).argsort(stable=True)]
+    rows = padded.flatten(0, 1).index_select(0, order)
+    lengths, counts = ([count for count in some.sum(1).tolist() if count] for some in (mask, wanted))
     parts = []
     row = window = 0
     for group in _groups(lengths):
-        count, some = sum(group), places[window : window + len(group)]
+        count, some = sum(group), counts[window : window + len(group)]
         part = _stepped(rows[row : row + count])
-        for layer in layers[:-1]:
+        for layer in layers[:context_layers]:
             part = layer(part, group)
-        parts.append(layers[-1](part, group, some)[: sum(map(len, some))])
+        for layer in layers[context_layers:last]:
+            read_on = layer(part, group, some)
+            for old, new in zip(_first(part, group, some), _windows(read_on, some), strict=True):
+                old.copy_(new)
+        parts.append(layers[last](part, group, some)[: sum(some)])
         row, window = row + count, window + len(group)
     read[wanted] = torch.cat(parts)
     return read

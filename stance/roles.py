@@ -49,6 +49,7 @@ _STOP = frozenset(
 )
 _LESSER = frozenset("vice deputy assistant shadow".split())  # "the president" is not the vice president
 _PARTIES = frozenset("conservative democratic green labour liberal libertarian republican ukip".split())
+_WORD, _POSSESSIVE = re.compile(r"[\w’'-]+"), re.compile(r"['’]s?$")
 _OWNER = re.compile(r"([\w-]*\w)['’]s?\s+")
 _SAME = {
     "gop": "republican",
@@ -188,7 +189,7 @@ def kind_of(phrase: str) -> Kind | None:
 
 def another(phrase: str, role: frozenset[str]) -> bool:
     """Whether a role word means somebody else than who has this role: the shadow chancellor is not the chancellor."""
-    words = role_words(phrase)
+    words = role_words(phrase) if role else []
     return bool(words) and words[-1] in role and not _placed(phrase) and not _agree(role, frozenset(words))
 
 
@@ -207,5 +208,5 @@ def _agree(role: frozenset[str], words: frozenset[str]) -> bool:
 
 
 def _words(phrase: str) -> list[str]:
-    found = (re.sub(r"['’]s?$", "", word) for word in re.findall(r"[\w’'-]+", phrase.lower()))
+    found = (_POSSESSIVE.sub("", word) for word in _WORD.findall(phrase.lower()))
     return [word for one in found for word in _SAME.get(one, one).split()]

@@ -93,7 +93,7 @@ def tokenizer() -> Tokenizer:
 
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory, tokenizer: Tokenizer) -> Path:
-    """A folder with a Hugging Face encoder of two layers and random weights."""
+    """A folder with a Hugging Face encoder of three layers and random weights."""
     folder = tmp_path_factory.mktemp("encoder")
     _random_bert(tokenizer).save_pretrained(folder)
     tokenizer.save(str(folder / "tokenizer.json"))
@@ -107,7 +107,8 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory, tokenizer: Tokenizer) -
     encoder = _random_bert(tokenizer)
     keys = {*encoder.config.to_diff_dict(), "model_type"} - {"transformers_version", "architectures", "dtype"}
     settings = {key: value for key, value in encoder.config.to_dict().items() if key in keys}
-    config = NetworkConfig(name="tiny", encoder=settings, window=62, overlap=16, link_size=16, reader_size=64)
+    sizes = {"window": 62, "overlap": 16, "context_layers": 1, "link_size": 16, "reader_size": 64}
+    config = NetworkConfig(name="tiny", encoder=settings, **sizes)
     with torch.random.fork_rng():
         torch.manual_seed(7)
         save_network(StanceNetwork(config, encoder), tokenizer, folder)
@@ -165,7 +166,7 @@ def _random_bert(tokenizer: Tokenizer) -> BertModel:
     config = BertConfig(
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=_HIDDEN,
-        num_hidden_layers=2,
+        num_hidden_layers=3,
         num_attention_heads=2,
         intermediate_size=2 * _HIDDEN,
         max_position_embeddings=256,

@@ -102,7 +102,9 @@ class TrainingNetwork(nn.Module):
     ) -> dict[str, Tensor]:
         """Give the loss of a batch from `training.features.collate`, and its parts."""
         network = self.network
-        vectors = network.encode(ids, shapes, mask).flatten(0, 1)[stitch]
+        wanted = torch.zeros_like(mask, dtype=torch.bool)
+        wanted.view(-1)[stitch] = True
+        vectors = network.encode(ids, shapes, mask, wanted).flatten(0, 1)[stitch]
         tagging = _mean_loss(network.tag(vectors).flatten(0, 1), tags.flatten())
         nothing = vectors.sum() * 0.0
         linking = antecedent = target = stance = nothing
