@@ -55,7 +55,8 @@ def config(data: Path, tiny_encoder: Path) -> FitConfig:
 
 
 def _config(base: Path, data: Path, **changes: Any) -> FitConfig:
-    settings = {"epochs": 2, "batch_size": 2, "warmup_steps": 1, "window": 126, "overlap": 32, "windows": 3}
+    settings = {"epochs": 2, "batch_size": 2, "warmup_steps": 1, "windows": 3}
+    settings |= {"window": 126, "overlap": 32, "context_layers": 2}
     return FitConfig.model_validate(
         {"name": "trained", "base_model": str(base), "data": [{"path": data}]} | settings | changes
     )
@@ -77,7 +78,7 @@ def test_fit_writes_a_model_that_reads_articles(config: FitConfig, tmp_path: Pat
     pipeline = Pipeline.from_pretrained(folder, device="cpu")
     assert pipeline.model == "trained"
     shape = pipeline.network.config
-    assert (shape.window, shape.overlap) == (config.window, config.overlap) == (126, 32)  # read as it was trained
+    assert (shape.window, shape.overlap, shape.context_layers) == (126, 32, 2)
     [(_, claims)] = pipeline.run([Article("a", parse_marked(MARKED).article.text)])
     assert isinstance(claims, list)
     before, after = untrained.state_dict(), network.state_dict()
@@ -133,6 +134,17 @@ def test_the_loss_has_every_part_and_a_gradient(config: FitConfig) -> None:
     assert parts.shape == (5,)
     assert (parts > 0).all()
     loss.backward()
+
+
+def test_a_model_learns_from_context_as_it_reads_it(data: Path, tiny_model: Path) -> None:
+    config = _config(tiny_model, data, window=62, overlap=16)
+    network = start(config)[0].eval()
+    losses = []
+    for layers in (1, 2, None):
+        network.config = network.config.model_copy(update={"context_layers": layers})
+        losses.append(TrainingNetwork(network, config)(**_batch(config))["loss"].item())
+    assert losses[0] != losses[1]
+    assert losses[1] == losses[2]  # the last of three layers gives nobody anything to look at
 
 
 def test_a_quote_is_compared_with_itself_in_another_variant(config: FitConfig) -> None:

@@ -248,6 +248,7 @@ def start(config: FitConfig) -> tuple[StanceNetwork, Tokenizer]:
             encoder=kept,
             window=config.window,
             overlap=config.overlap,
+            context_layers=config.context_layers,
             reader_layers=config.reader_layers,
             pooled=config.pooled,
         )

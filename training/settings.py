@@ -67,6 +67,8 @@ class FitConfig(BaseModel):
         keep: Share of the base's weights in the mean with the trained ones that is written: it forgets less
             (Wortsman et al. 2022, https://arxiv.org/abs/2109.01903).
         window, overlap: Of the windows in training, in tokens without the special ones.
+        context_layers: Of a new network on a plain BERT, as in `stance.network.NetworkConfig`. A model of this project
+            keeps its own, and learns with it; a new network learns with all layers.
         windows: Most windows in one example; longer articles make several.
         batch_size: Examples in a step on each device: articles, or sections of long ones; with `consistency` each
             comes with its variant, so that a step holds twice as many.
@@ -111,6 +113,7 @@ class FitConfig(BaseModel):
     weight_decay: float = Field(0.01, ge=0)
     window: int = Field(254, ge=16)
     overlap: int = Field(48, ge=0)
+    context_layers: int | None = Field(None, ge=1)
     windows: int = Field(8, ge=1)
     reader_layers: int = Field(2, ge=0)
     pooled: bool = True
