@@ -99,9 +99,10 @@ def region(quote: TokenQuote, count: int) -> list[tuple[int, tuple[int, int, int
     cue = list(range(*quote.cue))[:_CUE] if quote.cue else []
     source = list(range(*quote.source))[:_SOURCE] if quote.source else []
     chosen = {*content, *cue, *source}
+    edges = [(some[0], some[-1]) for some in (content, cue) if some]
     for distance in range(1, _AROUND + 1):
-        for edge in ((min(content), max(content)), (min(cue), max(cue))) if cue else ((min(content), max(content)),):
-            for token in (edge[0] - distance, edge[1] + distance):
+        for first, last in edges:
+            for token in (first - distance, last + distance):
                 if 0 <= token < count and len(chosen) < REGION:
                     chosen.add(token)
     contents, cues, sources = set(content), set(cue), set(source)

@@ -209,8 +209,11 @@ def _viterbi(scores: np.ndarray, span_cost: np.ndarray, outside_bias: np.ndarray
     scores = scores.copy()
     scores[..., OUTSIDE] += outside_bias
     scores[..., BEGIN] -= span_cost
-    paths = [_best_path(scores[:, k].tolist(), apart=role in _APART) for k, role in enumerate(ROLES)]
-    return np.asarray(paths, dtype=np.int8).T
+    best = np.full(scores.shape[:2], OUTSIDE, dtype=np.int8)
+    for k, role in enumerate(ROLES):
+        if (scores[:, k, OUTSIDE, None] < scores[:, k]).any():  # else nothing is better than no span at all
+            best[:, k] = _best_path(scores[:, k].tolist(), apart=role in _APART)
+    return best
 
 
 def _best_path(scores: list[list[float]], *, apart: bool) -> list[int]:

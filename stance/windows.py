@@ -4,7 +4,6 @@ Every token's vector is taken from the window in which it stands furthest from a
 stages see one matrix of token vectors for the whole article, and no quote is ever decoded twice.
 """
 
-import bisect
 import itertools
 import re
 from collections.abc import Sequence
@@ -136,17 +135,20 @@ _Case = Literal[0, 1, 2]
 
 
 def _shapes(text: str, starts: np.ndarray, ends: np.ndarray, quoted: Sequence[Span]) -> np.ndarray:
-    opened = [span.start for span in quoted]
-    shapes = np.zeros(len(starts), dtype=np.int64)
-    previous = 0
-    for i, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
-        gap = text[previous:start]
+    case = np.array(
+        [_case(text[start:end]) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)], np.int64
+    )
+    before = np.concatenate([np.zeros(1, np.int64), ends[:-1]])[: len(starts)]
+    space = (starts > before).astype(np.int64)
+    for i in [0, *np.flatnonzero(space[1:]) + 1] if len(starts) else []:
+        gap = text[before[i] : starts[i]]
         lines = gap.count("\n") or gap.count("\r")
-        space = 2 + (lines > 1) if lines or not i else int(start > previous)
-        k = bisect.bisect_right(opened, start) - 1
-        inside = k >= 0 and start < quoted[k].end
-        shapes[i] = (_case(text[start:end]) * 4 + space) * 2 + inside
-        previous = end
+        if lines or not i:
+            space[i] = 2 + (lines > 1)
+    opened, closed = (np.array([span[edge] for span in quoted], np.int64) for edge in (0, 1))
+    last = np.searchsorted(opened, starts, side="right") - 1
+    inside = (last >= 0) & (starts < closed[last]) if len(quoted) else np.zeros(len(starts), bool)
+    shapes: np.ndarray = (case * 4 + space) * 2 + inside
     return shapes
 
 
