@@ -12,10 +12,10 @@ from training import bench
 
 
 def test_multiply_adds_are_those_of_the_layers(tiny: Pipeline) -> None:
-    # One window of 10 tokens and the two special ones; two layers, 32 wide, 64 inside.
+    # One window of 10 tokens and the two special ones; three layers, 32 wide, 64 inside.
     [reading] = tiny.read([Article("a", "one two three four five six seven eight nine ten")])
     length = len(reading.tokens) + 2
-    expected = 2 * length * (4 * 32**2 + 2 * 32 * 64 + 2 * length * 32)
+    expected = 3 * length * (4 * 32**2 + 2 * 32 * 64 + 2 * length * 32)
     assert bench.multiply_adds(tiny, [Article("a", "one two three four five six seven eight nine ten")]) == expected
 
 
