@@ -23,7 +23,7 @@ Narrow = bf16.Bf16Linear | int8.Int8AfterGelu
 # Rows that go through all layers together: few enough that they stay in the cache.
 _ROWS = 1024
 # oneDNN compiles a product for every shape that it meets, and keeps it: with these steps few shapes are met.
-_ROWS_STEP, _LENGTH_STEP = 32, 16
+_ROWS_STEP, _LENGTH_STEP = 64, 16
 # Of a row of powers in bfloat16, which ends at 3.4e38: leaves room for values up to 1e8.
 _LARGEST_TOTAL = 1e30
 _LARGE = 8  # parts of the vectors that 8 bits treat apart
