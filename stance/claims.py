@@ -5,6 +5,7 @@ from itertools import islice
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from stance.candidates import Candidate
 from stance.network import Decoding, StanceNetwork
@@ -58,17 +59,30 @@ def stance_probabilities(
     decoding = network.config.decoding
     bias = torch.tensor(decoding.stance_bias, device=device)
     for start in range(0, len(quotes), _AT_ONCE):
-        some = quotes[start : start + _AT_ONCE]
-        # Always the full width: a shorter one would change the last bits with the neighbours.
-        tokens = np.full((len(some), REGION), -1)
-        roles = np.zeros((len(some), REGION, 3), np.float32)
-        for row, quote in enumerate(some):
-            chosen, of = zip(*region(quote, len(reading.tokens)), strict=True)
-            tokens[row, : len(chosen)], roles[row, : len(of)] = chosen, of
-        given = (torch.from_numpy(array).to(device) for array in (tokens, roles))
+        chosen = [region(quote, len(reading.tokens)) for quote in quotes[start : start + _AT_ONCE]]
+        parts = [([token for token, _ in one], [role for _, role in one]) for one in chosen]
+        given = (tensor.to(device) for tensor in filled(parts))
         logits = network.stance(reading.vectors, *given) / decoding.temperature + bias
         result += [dict(zip(Stance, row, strict=True)) for row in logits.double().softmax(-1).tolist()]
     return result
+
+
+def filled(regions: Sequence[tuple[Sequence[int], Sequence[tuple[int, int, int]]]]) -> tuple[Tensor, Tensor]:
+    """Fill regions up as the stance head takes them; see `stance.network.StanceHead.parts`.
+
+    Always to the full width: a shorter one would change the last bits with the neighbours.
+
+    Args:
+        regions: The tokens of each quote's region and their roles, from `region`.
+
+    Returns:
+        Tokens `(quotes, REGION)` int64, -1 where there is none, and roles `(quotes, REGION, 3)` of 0 and 1.
+    """
+    tokens = np.full((len(regions), REGION), -1)
+    roles = np.zeros((len(regions), REGION, 3), np.float32)
+    for row, (chosen, of) in enumerate(regions):
+        tokens[row, : len(chosen)], roles[row, : len(of)] = chosen, of
+    return torch.from_numpy(tokens), torch.from_numpy(roles)
 
 
 def decide(probabilities: dict[Stance, float], decoding: Decoding) -> tuple[Stance, Stance | None]:

@@ -270,7 +270,7 @@ _PARTY_STATE = re.compile(r"[RDI]-[A-Z][\w.]*(?: [A-Z][\w.]*)?")
 _LONGEST_IN_CAPITALS = 4
 _LONGEST_RUN = 60  # words with capitals that are looked at as one name
 _LONGEST_OF_PERSON = 10  # words, titles included
-_POSSESSIVE = re.compile(r"['’]s?$")
+POSSESSIVE_END = re.compile(r"['’]s?$")
 _OFFICE = re.compile(r" Office\b")
 _OFFICE_OWNER = re.compile(r"(?:Minister|President|Governor|Mayor|Chancellor|Premier|Attorney|General|Speaker)['’]s$")
 
@@ -292,7 +292,7 @@ def name_words(name: str) -> tuple[str, ...]:
 
 def tidy_name(words: str) -> str:
     """Drop what the guidelines drop from a source's words: titles, articles, a trailing possessive, edges."""
-    name = _POSSESSIVE.sub("", " ".join(words.split()).strip(" ,;:.-–—\"“”'‘’()")) or words
+    name = POSSESSIVE_END.sub("", " ".join(words.split()).strip(" ,;:.-–—\"“”'‘’()")) or words
     parts = name.split(" ")
     if len(parts) > 1 and _bare(parts[0]) in ARTICLES:
         parts.pop(0)
@@ -481,7 +481,7 @@ def _trim(text: str, words: list[tuple[int, int]], lower: set[str]) -> Span | No
     if title and not _after_title(text, words[0][0]):  # but "Mr King" is a name
         return None
     start, end = words[0][0], words[-1][1]
-    possessive = _POSSESSIVE.search(text[start:end])
+    possessive = POSSESSIVE_END.search(text[start:end])
     if possessive is not None:
         end = start + possessive.start()
     return Span(start, end) if end - start > 1 else None

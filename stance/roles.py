@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from enum import Enum
 
-from stance.names import QUALIFIERS, TITLES
+from stance.names import POSSESSIVE_END, QUALIFIERS, TITLES
 from stance.types import Span
 
 # Roles of one person; the titles of `stance.names` beside them.
@@ -49,7 +49,7 @@ _STOP = frozenset(
 )
 _LESSER = frozenset("vice deputy assistant shadow".split())  # "the president" is not the vice president
 _PARTIES = frozenset("conservative democratic green labour liberal libertarian republican ukip".split())
-_WORD, _POSSESSIVE = re.compile(r"[\w’'-]+"), re.compile(r"['’]s?$")
+_WORD = re.compile(r"[\w’'-]+")
 _OWNER = re.compile(r"([\w-]*\w)['’]s?\s+")
 _SAME = {
     "gop": "republican",
@@ -208,5 +208,5 @@ def _agree(role: frozenset[str], words: frozenset[str]) -> bool:
 
 
 def _words(phrase: str) -> list[str]:
-    found = (_POSSESSIVE.sub("", word) for word in _WORD.findall(phrase.lower()))
+    found = (POSSESSIVE_END.sub("", word) for word in _WORD.findall(phrase.lower()))
     return [word for one in found for word in _SAME.get(one, one).split()]

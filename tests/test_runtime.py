@@ -235,7 +235,7 @@ def floor(exact: Pipeline, held: list[AnnotatedArticle]) -> dict[str, float]:
 def test_few_bits_keep_the_figures(
     floor: dict[str, float], fast: Pipeline, precision: str, held: list[AnnotatedArticle]
 ) -> None:
-    # Of the 480 quotes of these articles five are 0.0104; on all 52 articles 8 bits cost at most 0.0059.
+    # Of the 480 quotes of these articles five are 0.0104; on all 52 articles 8 bits cost at most 0.0035.
     most = {"bf16": 0.005, "int8": 0.0125}[precision]
     found = measure(fast, "held", held[:FEW])
     worse = {name: (value - floor[name]) * (1 if name in LESS else -1) for name, value in found.items()}
@@ -251,7 +251,7 @@ def test_few_bits_keep_labels_and_spans(exact: Pipeline, fast: Pipeline, held: l
         found.append({(name, claim.attributed.quote.content): claim.stance for name, claim in claims})
     first, second = found
     both = first.keys() & second.keys()
-    assert len(both) >= 0.96 * max(len(first), len(second))
+    assert len(both) >= 0.97 * max(len(first), len(second))
     assert sum(first[key] == second[key] for key in both) >= 0.97 * len(both)
 
 

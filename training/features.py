@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from stance.candidates import candidates
-from stance.claims import REGION, region
+from stance.claims import filled, region
 from stance.names import name_words
 from stance.network import BEGIN, INSIDE, OUTSIDE, ROLES
 from stance.pipeline import token_quote
@@ -286,11 +286,7 @@ def _placed(places: list[int], target: Sequence[int] | None, base: int) -> tuple
 
 def _labels(flat: dict[str, list[Any]]) -> dict[str, Tensor]:
     stances = flat["stances"]
-    regions = torch.full((len(stances), REGION), -1, dtype=torch.long)
-    roles = torch.zeros(len(stances), REGION, 3)
-    for i, (tokens, role, _) in enumerate(stances):
-        regions[i, : len(tokens)] = torch.tensor(tokens)
-        roles[i, : len(tokens)] = torch.tensor(role, dtype=torch.float)
+    regions, roles = filled([(tokens, of) for tokens, of, _ in stances])
     cue_places, cue_right = _padded([x[0] for x in flat["cue_from"]]), [x[1] for x in flat["cue_from"]]
     source_places, source_right = _padded([x[0] for x in flat["source_from"]]), [x[1] for x in flat["source_from"]]
     return {
