@@ -30,7 +30,7 @@ class Int8Linear(nn.Module):
         self.large, self.bias, self.gelu = large, bias, gelu
         if large is not None:
             weight = torch.cat([weight, weight[:, large].repeat_interleave(_COPIES, 1)], 1)
-        self.product = _Product(weight)
+        self.product = Product(weight)
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Map `(…, in)` to `(…, out)`, both float32."""
@@ -64,7 +64,7 @@ class Int8AfterGelu(nn.Module):
         super().__init__()
         self.apart = weight.abs().amax(0).topk(_STRONG).indices
         self.kept = weight[:, self.apart].T.contiguous()
-        self.product = _Product(weight.index_fill(1, self.apart, 0))
+        self.product = Product(weight.index_fill(1, self.apart, 0))
         self.bias = bias + _LOWEST_GELU * self.product.sums
 
     def forward(self, vectors: Tensor) -> Tensor:
@@ -81,10 +81,11 @@ class Int8AfterGelu(nn.Module):
         return torch.addcmul(added, self.product(whole, 0), scale).reshape(*vectors.shape[:-1], -1)
 
 
-class _Product:
+class Product:
     """The weights of a product, rounded to 8 bits by output."""
 
     def __init__(self, weight: Tensor) -> None:
+        """Round weights `(out, in)`."""
         self.scale = (weight.abs().amax(1) / _largest()).clamp(min=torch.finfo(torch.float32).tiny)
         whole = (weight / self.scale[:, None]).round()
         self.sums = self.scale * whole.sum(1)
@@ -92,7 +93,7 @@ class _Product:
         self.zeros = torch.zeros(len(weight), dtype=torch.int32)
 
     def __call__(self, whole: Tensor, zero: int) -> Tensor:
-        """Multiply whole numbers from -128 to 127, `(rows, in)`, where `zero - 128` stands for none."""
+        """Multiply whole numbers from -128 to 127, `(rows, in)`, in float32, where `zero - 128` stands for none."""
         # By way of int8: torch has no fast way from float to uint8.
         eight = whole.to(torch.int8).view(torch.uint8).bitwise_xor_(_ZERO)
         product: Tensor = torch.ops.onednn.qlinear_pointwise(

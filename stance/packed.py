@@ -1,6 +1,6 @@
-"""The network in the arithmetic that a CPU is fastest at: 16-bit floats or 8-bit integers.
+"""The network as a CPU reads it: in 32-bit floats, or faster in 16-bit ones or 8-bit integers.
 
-Windows are laid end to end without padding. Linear layers multiply few bits; sums inside them, norms and what is
+Windows are laid end to end without padding. Linear layers may multiply few bits; sums inside them, norms and what is
 added up from layer to layer stay in float32. No result depends on the windows beside it: the kernels add up each
 product in the same order whatever the number of rows, which `tests/test_runtime.py` holds them to.
 """
@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stance import bf16, int8
+from stance import floats, int8
 from stance.encoder import BertEncoder, BertLayer, Encoded
 from stance.network import StanceNetwork
 
-Linear = bf16.Bf16Linear | int8.Int8Linear
-Narrow = bf16.Bf16Linear | int8.Int8AfterGelu
+Linear = floats.FloatLinear | int8.Int8Linear
+Narrow = floats.FloatLinear | int8.Int8AfterGelu
 
 # Rows that go through all layers together: few enough that they stay in the cache.
 _ROWS = 1024
@@ -27,10 +27,11 @@ _ROWS_STEP, _LENGTH_STEP = 64, 16
 # Of a row of powers in bfloat16, which ends at 3.4e38: leaves room for values up to 1e8.
 _LARGEST_TOTAL = 1e30
 _LARGE = 8  # parts of the vectors that 8 bits treat apart
+_FLOATS = {"float": torch.float32, "bf16": torch.bfloat16}
 
 
 def refusal(network: StanceNetwork, precision: str) -> str | None:
-    """Say why a network cannot run in `bf16` or `int8` here: this processor, this torch, this encoder; None if it can.
+    """Say why a network cannot be packed in a precision here: this processor, this torch, this encoder; None if it can.
 
     `int8` also runs where the processor has no instructions for it, if slowly.
     """
@@ -48,9 +49,10 @@ def refusal(network: StanceNetwork, precision: str) -> str | None:
 
 
 def pack(network: StanceNetwork, precision: str) -> StanceNetwork:
-    """Put layers in `bf16` or `int8` in the place of the encoder and of the larger heads; the network given is changed.
+    """Put layers in `float`, `bf16` or `int8` in the place of the encoder and of the larger heads.
 
-    What is small, or needs digits, is left: the tags, the last steps of the links, the last layer of the stances.
+    The network given is changed. What is small, or needs digits, is left: the tags, the last steps of the links, the
+    last layer of the stances.
     """
     large = _large_parts(network.encoder)
     network.encoder = PackedEncoder(network.encoder, precision, large)
@@ -129,14 +131,16 @@ def _linear(
     each = list(zip(layers, factors or [1.0] * len(layers), strict=True))
     weight = torch.cat([layer.weight.detach() * factor for layer, factor in each])
     bias = torch.cat([layer.bias.detach() * factor for layer, factor in each])
-    if precision == "bf16":
-        return bf16.Bf16Linear(weight, bias, gelu=gelu, short=short)
-    return int8.Int8Linear(weight, bias, large=large, gelu=gelu)
+    if precision == "int8":
+        return int8.Int8Linear(weight, bias, large=large, gelu=gelu)
+    return floats.FloatLinear(weight, bias, _FLOATS[precision], gelu=gelu, short=short)
 
 
 def _narrow(precision: str, layer: nn.Linear) -> Narrow:
     weight, bias = layer.weight.detach(), layer.bias.detach()
-    return bf16.Bf16Linear(weight, bias) if precision == "bf16" else int8.Int8AfterGelu(weight, bias)
+    if precision == "int8":
+        return int8.Int8AfterGelu(weight, bias)
+    return floats.FloatLinear(weight, bias, _FLOATS[precision])
 
 
 class _Layer:
@@ -148,10 +152,11 @@ class _Layer:
         attention: tuple[Linear, Linear],
         widths: tuple[Linear, Narrow],
         norms: tuple[nn.LayerNorm, nn.LayerNorm],
+        kind: torch.dtype,
         *,
         first: bool,
     ) -> None:
-        self.heads, self.norms, self.first = heads, norms, first
+        self.heads, self.norms, self.kind, self.first = heads, norms, kind, first
         self.looks, self.seen = attention
         self.wide, self.narrow = widths
 
@@ -161,7 +166,8 @@ class _Layer:
         looks = _looks(precision, [parts["query"], parts["key"], parts["value"]], layer.heads, large)
         wide = _linear(precision, layer.intermediate["dense"], large=large, gelu=True, short=True)
         attention, widths = (looks, _linear(precision, seen["dense"])), (wide, _narrow(precision, outer["dense"]))
-        return cls(layer.heads, attention, widths, (seen["LayerNorm"], outer["LayerNorm"]), first=False)
+        norms = seen["LayerNorm"], outer["LayerNorm"]
+        return cls(layer.heads, attention, widths, norms, _kind(precision), first=False)
 
     @classmethod
     def of_reader(cls, layer: nn.TransformerEncoderLayer, precision: str) -> "_Layer":
@@ -173,7 +179,7 @@ class _Layer:
             parts.append(part)
         attention = _looks(precision, parts, own.num_heads), _linear(precision, own.out_proj)
         widths = _linear(precision, layer.linear1, gelu=True, short=True), _narrow(precision, layer.linear2)
-        return cls(own.num_heads, attention, widths, (layer.norm1, layer.norm2), first=True)
+        return cls(own.num_heads, attention, widths, (layer.norm1, layer.norm2), _kind(precision), first=True)
 
     def __call__(self, rows: Tensor, lengths: Sequence[int], wanted: Sequence[int] | None = None) -> Tensor:
         """Read windows that lie end to end; of each its first tokens come out, as many as are `wanted`."""
@@ -195,7 +201,7 @@ class _Layer:
         count, hidden = sum(wanted), rows.shape[1]
         attended = rows.new_zeros(count + -count % _ROWS_STEP, hidden, dtype=self.seen.takes)
         for window, part in zip(windows, _windows(attended, wanted), strict=True):
-            part.view(len(part), self.heads, -1).copy_(_attention(window, self.heads, len(part)))
+            part.view(len(part), self.heads, -1).copy_(_attention(window, self.heads, len(part), self.kind))
         return attended
 
 
@@ -205,7 +211,7 @@ def _looks(precision: str, parts: Sequence[nn.Linear], heads: int, large: Tensor
     return _linear(precision, *parts, factors=(size**-0.5 / math.log(2), 1.0, 1.0), large=large, short=True)
 
 
-def _attention(looks: Tensor, heads: int, wanted: int) -> Tensor:
+def _attention(looks: Tensor, heads: int, wanted: int, kind: torch.dtype) -> Tensor:
     """Attend within one window: query, key and value `(tokens, 3 * hidden)` to `(wanted, heads, hidden / heads)`.
 
     Shares are powers of 2, which take less time than those of e; the query is scaled for them. Only the first tokens
@@ -219,7 +225,7 @@ def _attention(looks: Tensor, heads: int, wanted: int) -> Tensor:
     count = len(looks)
     looks = looks.view(count, 3, heads, -1).permute(1, 2, 0, 3)
     empty = -count % _LENGTH_STEP
-    parts = looks.new_zeros(3, heads, count + empty, looks.shape[-1], dtype=_kind())
+    parts = looks.new_zeros(3, heads, count + empty, looks.shape[-1], dtype=kind)
     parts[:, :, :count] = looks
     query, key, value = parts
     key[:, :count] -= looks[1].mean(1, keepdim=True)
@@ -305,5 +311,7 @@ def _large_parts(encoder: BertEncoder) -> Tensor:
     return standing_out.topk(min(_LARGE, len(standing_out))).indices
 
 
-def _kind() -> torch.dtype:
-    return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
+def _kind(precision: str) -> torch.dtype:
+    """In what attention multiplies: 16-bit floats for 8 bits, too, where the processor has them."""
+    short = precision != "float" and torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if short else torch.float32

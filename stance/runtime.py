@@ -59,7 +59,7 @@ def place(network: StanceNetwork, device: torch.device, precision: str) -> Stanc
         network: As loaded: in evaluation mode, float32, on the CPU.
         device: From `pick_device`.
         precision: `float`; on a CPU `bf16` (16-bit floats) or `int8`; on a GPU `half` (the encoder); or `auto`: bf16 on
-            a CPU that multiplies it, else float.
+            a CPU that multiplies it, else float. On a CPU a plain BERT is packed in any of them, see `pack`.
 
     Raises:
         ModelError: An unknown precision, or one that this device, machine or encoder does not have.
@@ -69,15 +69,16 @@ def place(network: StanceNetwork, device: torch.device, precision: str) -> Stanc
     on_cpu = device.type == "cpu"
     if precision == "auto":
         precision = "bf16" if on_cpu and refusal(network, "bf16") is None else "float"
-    if precision in {"bf16", "int8"}:
-        reason = refusal(network, precision) if on_cpu else "runs on the CPU only"
-        if reason is not None:
-            raise ModelError(f"precision {precision}: {reason}; use --precision float")
-        return pack(network, precision)
     if precision == "half":
         if on_cpu:
             raise ModelError("precision half: runs on a GPU only; use --precision float")
         network.encoder.half()
+    else:
+        reason = refusal(network, precision) if on_cpu else "runs on the CPU only"
+        if reason is None:
+            return pack(network, precision)
+        if precision != "float":
+            raise ModelError(f"precision {precision}: {reason}; use --precision float")
     return network.to(device)
 
 

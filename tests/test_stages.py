@@ -38,10 +38,10 @@ def _own(module: str, function: str, time: float, *children: _Call, of: str | No
 
 def test_time_belongs_to_the_innermost_stage() -> None:
     torch = _Call("/site-packages/torch/nn/functional.py", "linear", 2.0)
-    layer = _own("bf16", "forward", 3.0, torch, of="Bf16Linear")
+    layer = _own("floats", "forward", 3.0, torch, of="FloatLinear")
     attention = _own("packed", "_attention", 1.0)
     encoder = _own("runtime", "read", 5.0, _own("packed", "forward", 4.5, layer, attention, of="PackedEncoder"))
-    head = _own("claims", "classify", 2.0, _own("bf16", "forward", 1.5, of="Bf16Linear"))
+    head = _own("claims", "classify", 2.0, _own("floats", "forward", 1.5, of="FloatLinear"))
     spans = _own("quotes", "token_quotes", 1.5, _own("network", "link_cue", 0.5))
     root = _Call("/elsewhere/quotes.py", "token_quotes", 10.0, (encoder, head, spans, _Call(None, "[self]", 0.25)))
     assert {stage: round(share, 6) for stage, share in stages.shares(root).items() if share} == {

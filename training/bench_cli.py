@@ -10,7 +10,8 @@ from rich.progress import Progress
 
 from stance.config import load_config
 from stance.errors import ConfigError
-from stance.pipeline import Pipeline
+from stance.network import load_network
+from stance.pipeline import Pipeline, default_model
 from stance.runtime import precision_of
 from stance.types import Article
 from training.options import CORPUS, Device, JsonOut, Model, Precision, read_articles, refuse_unwritable, rounded
@@ -95,7 +96,8 @@ def bench(
 
     refuse_unwritable(json_out)
     articles = _texts(data)
-    pipeline, plain = (Pipeline.from_pretrained(device="cpu", precision=kind) for kind in (precision, "float"))
+    pipeline = Pipeline.from_pretrained(device="cpu", precision=precision)
+    plain, _ = load_network(default_model())
     timings, ratios = measure(pipeline, plain, articles, turns=turns)
     for table in report(timings, ratios):
         _out.print(table)

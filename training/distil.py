@@ -13,6 +13,7 @@ import torch
 
 from stance.claims import stance_probabilities
 from stance.network import Decoding
+from stance.packed import PackedEncoder
 from stance.pipeline import Pipeline
 from training.annotations import AnnotatedArticle, GoldQuote
 from training.features import gold_token_quote, soft_label
@@ -28,11 +29,12 @@ def taught(
         teacher: Its probabilities are taken as its network gives them, neither calibrated nor weighted, for a student
             whose loss weighs the labels as the teacher's did.
         share: Of the label that is the teacher's, in [0, 1].
-        half_precision: Whether its encoder reads in bfloat16; for encoders that have no faster way on a CPU.
+        half_precision: Whether its encoder reads in bfloat16, where it is no plain BERT that is packed.
     """
     network = copy.copy(teacher.network)  # the same weights; the teacher given keeps its own constants
     network.config = network.config.model_copy(update={"decoding": Decoding()})
     device = next(network.parameters()).device.type
+    half_precision = half_precision and not isinstance(network.encoder, PackedEncoder)
     for annotated in articles:
         if any(quote.stance is not None for quote in annotated.quotes):
             with torch.autocast(device, torch.bfloat16) if half_precision else contextlib.nullcontext():

@@ -194,7 +194,8 @@ def fit(config: FitConfig, folder: Path, *, device: str = "auto", resume: bool =
             last = begin(checkpoints, lineage.run(config), resume=resume or not first, write=first)
         best = None if last is None or job.held is None else finished(last, config.patience)
         if best is None:
-            trainer.train(resume_from_checkpoint=None if last is None else str(last))
+            with _deterministic():
+                trainer.train(resume_from_checkpoint=None if last is None else str(last))
         else:
             load_model(job.model, best / SAFE_WEIGHTS_NAME)
         network = network.cpu().eval()
@@ -329,10 +330,11 @@ def _with_teacher(config: FitConfig, learned: list[_Learned], device: str) -> li
     """Ask the teacher, where there is one, what it thinks of the quotes; each article once."""
     if config.teacher is None:
         return learned
-    teacher = Pipeline.from_pretrained(config.teacher, device=device, precision="float")
+    half = _in_half_precision(config.half_precision, device)
+    teacher = Pipeline.from_pretrained(config.teacher, device=device, precision="auto" if half else "float")
     # A file that is repeated holds the same articles.
     every = {id(annotated): annotated for some in learned for annotated, _ in some}
-    told = taught(every.values(), teacher, config.taught, half_precision=config.half_precision)
+    told = taught(every.values(), teacher, config.taught, half_precision=half)
     console = Console(stderr=True)
     asked = track(told, "asking the teacher", len(every), console=console, disable=not console.is_terminal)
     soft = dict(zip(every, asked, strict=True))
@@ -552,6 +554,24 @@ def _batch(examples: list[dict[str, str]], config: FitConfig, specials: tuple[in
     return collate(found, size=config.window, overlap=config.overlap, specials=specials, twins=twins)
 
 
+def _in_half_precision(wanted: bool, device: str) -> bool:
+    """Say whether bfloat16 is wanted and multiplied; a CPU that is without takes five times as long as in float32."""
+    if device != "cpu" and torch.cuda.is_available():
+        return wanted and torch.cuda.is_bf16_supported()
+    return wanted and torch.cpu._is_avx512_bf16_supported()
+
+
+@contextmanager
+def _deterministic() -> Iterator[None]:
+    """Have torch add up in one order whatever the threads; where it has no such kernel on a GPU, it warns."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+
+
 def _arguments(config: FitConfig, job: Job, folder: Path, device: str) -> TrainingArguments:
     # With held articles an epoch ends with a look at them; without, checkpoints come by the run's length.
     watched = job.held is not None
@@ -564,7 +584,7 @@ def _arguments(config: FitConfig, job: Job, folder: Path, device: str) -> Traini
         warmup_steps=config.warmup_steps,
         lr_scheduler_type="linear",
         max_grad_norm=1.0,
-        bf16=job.half_precision,
+        bf16=_in_half_precision(job.half_precision, device),
         use_cpu=device == "cpu" or not torch.cuda.is_available(),
         seed=config.seed,
         data_seed=config.seed,

@@ -88,7 +88,7 @@ class FitConfig(BaseModel):
         stance_smoothing: Share of a stance label that is spread over all four.
         stance_weights: Of the labels in the loss, in the order of `Stance`; above 0.
         losses: Weights of tags, links, antecedents, targets and stances in the sum.
-        half_precision: Compute in bfloat16.
+        half_precision: Compute in bfloat16, where the processor or the GPU multiplies it; else in float32.
         checkpoint_gradients: Compute the encoder's layers twice instead of keeping them: less memory, a third slower.
         report_to: Where the Trainer sends its figures.
     """

@@ -44,7 +44,7 @@ RULES: Mapping[tuple[str, str], str] = {
 }
 # Inside the encoder these stand out; the stance head uses the same layers and stays one stage.
 INNER_RULES: Mapping[tuple[str, str, str], str] = {
-    ("bf16", "Bf16Linear", "forward"): _PRODUCTS,
+    ("floats", "FloatLinear", "forward"): _PRODUCTS,
     ("int8", "Int8Linear", "forward"): _PRODUCTS,
     ("int8", "Int8AfterGelu", "forward"): _PRODUCTS,
     ("packed", "", "_attention"): _ATTENTION,
