@@ -1,7 +1,7 @@
 """Runs the network: articles in, token vectors and tag logits out; batches of like length.
 
-A window's vectors do not depend on the windows beside it in a batch (padding is masked), so results are
-the same for every batch size and order of articles, up to the last bits of floating point.
+A window's vectors do not depend on the windows beside it in a batch, so results are the same for every batch size and
+order of articles: to the bit where the network is packed (`stance.packed`), else up to the last bits of floating point.
 """
 
 from collections.abc import Sequence

@@ -55,10 +55,13 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Interrupt:
 @pytest.fixture
 def one_thread() -> Iterator[None]:
     """As workers compute: several threads wait for each other where other processes compute too."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    yield from _threads(1)
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """As one process computes that has the machine for itself."""
+    yield from _threads(2)
 
 
 @pytest.fixture(scope="session")
@@ -160,6 +163,13 @@ def describe(text: str, quote: Quote | GoldQuote) -> str:
     cue, source = _spans(quote.cue), _spans(quote.source)
     parts = [" … ".join(text[s:e] for s, e in spans) or "-" for spans in (quote.content, cue, source)]
     return " | ".join(parts)
+
+
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    yield
+    torch.set_num_threads(before)
 
 
 def _random_bert(tokenizer: Tokenizer) -> BertModel:

@@ -90,7 +90,9 @@ def test_fit_writes_a_model_that_reads_articles(config: FitConfig, tmp_path: Pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, {"consistency": 1.0, "masked": 0.1}])
+@pytest.mark.usefixtures("two_threads")
 def test_the_seed_decides_the_weights(changes: dict[str, Any], config: FitConfig, tmp_path: Path) -> None:
+    """On two threads too, which may add up a gradient in either order."""
     once = config.model_copy(update={"epochs": 1} | changes)
     for name, seed in (("a", 13), ("b", 13), ("c", 14)):
         fit(once.model_copy(update={"seed": seed}), tmp_path / name, device="cpu")
@@ -99,6 +101,19 @@ def test_the_seed_decides_the_weights(changes: dict[str, Any], config: FitConfig
     # A finished run is no checkpoint of the next one.
     fit(once.model_copy(update={"seed": 14}), tmp_path / "a", device="cpu")
     assert _same_weights(tmp_path / "a", tmp_path / "c")
+
+
+@pytest.mark.parametrize("multiplied", [True, False])
+@pytest.mark.parametrize("wanted", [True, False])
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_half_precision_is_for_processors_that_multiply_it(
+    wanted: bool, multiplied: bool, config: FitConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: multiplied)
+    network, tokenizer = start(config)
+    wishes = config.model_copy(update={"half_precision": wanted})
+    job = fitting._whole_job(wishes, network, tokenizer, learnable(config), None)
+    assert fitting._arguments(wishes, job, tmp_path, "auto").bf16 == (wanted and multiplied)
 
 
 @pytest.mark.slow
