@@ -8,8 +8,9 @@ run: .venv/run ## read the sample articles, show the claims, write the records
 	$(BIN)/stance run samples
 	$(BIN)/stance run samples -o claims.jsonl
 
+# Files as they come by name: pytest-xdist would leave those of few long tests for the end.
 test: .venv/dev ## the test suite, all but the pages in a browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --ignore tests/browser
 
 test-browser: .venv/browser ## the pages in a real Chromium; skipped, and said so, where there is none
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope tests/browser -rs
