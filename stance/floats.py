@@ -7,6 +7,11 @@ from torch.nn import functional
 _ROWS = 1024  # for how many rows the weights are laid out; any number will do
 
 
+def multiplies_bf16() -> bool:
+    """Say whether this processor multiplies 16-bit floats (AVX512-BF16)."""
+    return torch.cpu._is_avx512_bf16_supported()
+
+
 class FloatLinear(nn.Module):
     """A linear layer, with or without GELU after it; sums are kept in float32 until all is added up."""
 

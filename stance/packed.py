@@ -39,7 +39,7 @@ def refusal(network: StanceNetwork, precision: str) -> str | None:
     kernel = hasattr(torch.ops.onednn, "qlinear_pointwise") and hasattr(torch.ops.mkldnn, "_linear_pointwise")
     if platform.machine().lower() not in {"x86_64", "amd64"} or torch.backends.cpu.get_cpu_capability() == "DEFAULT":
         return f"found a {platform.machine()} processor, expected x86-64 with AVX2"
-    if precision == "bf16" and not torch.cpu._is_avx512_bf16_supported():
+    if precision == "bf16" and not floats.multiplies_bf16():
         return "this processor does not multiply 16-bit floats (AVX512-BF16)"
     if not present or not kernel:
         return f"torch {torch.__version__} was built without oneDNN"
@@ -313,5 +313,4 @@ def _large_parts(encoder: BertEncoder) -> Tensor:
 
 def _kind(precision: str) -> torch.dtype:
     """In what attention multiplies: 16-bit floats for 8 bits, too, where the processor has them."""
-    short = precision != "float" and torch.cpu._is_avx512_bf16_supported()
-    return torch.bfloat16 if short else torch.float32
+    return torch.bfloat16 if precision != "float" and floats.multiplies_bf16() else torch.float32

@@ -73,7 +73,12 @@ class Evaluation:
 
 
 def evaluate(
-    pipeline: Pipeline, name: str, articles: Sequence[AnnotatedArticle], *, tick: Callable[[], None] = lambda: None
+    pipeline: Pipeline,
+    name: str,
+    articles: Sequence[AnnotatedArticle],
+    *,
+    intervals: bool = True,
+    tick: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Run a model over annotated articles and score it.
 
@@ -81,10 +86,11 @@ def evaluate(
         pipeline: The model.
         name: Of the set.
         articles: Gold.
+        intervals: Whether to draw the samples that these are taken from.
         tick: Called after each article.
     """
     found = answers(pipeline, articles, tick=tick)
-    return evaluated(name, found, resampled(found))
+    return evaluated(name, found, resampled(found) if intervals else {})
 
 
 def answers(

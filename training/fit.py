@@ -28,6 +28,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.utils import SAFE_WEIGHTS_NAME
 
 from stance.errors import ConfigError, InputError, ModelError, OutputError
+from stance.floats import multiplies_bf16
 from stance.network import CONFIG, WEIGHTS, NetworkConfig, StanceNetwork, load_network, save_network
 from stance.pipeline import Pipeline, default_model
 from stance.runtime import special_tokens
@@ -556,9 +557,11 @@ def _batch(examples: list[dict[str, str]], config: FitConfig, specials: tuple[in
 
 def _in_half_precision(wanted: bool, device: str) -> bool:
     """Say whether bfloat16 is wanted and multiplied; a CPU that is without takes five times as long as in float32."""
-    if device != "cpu" and torch.cuda.is_available():
-        return wanted and torch.cuda.is_bf16_supported()
-    return wanted and torch.cpu._is_avx512_bf16_supported()
+    return wanted and (multiplies_bf16() if _on_cpu(device) else torch.cuda.is_bf16_supported())
+
+
+def _on_cpu(device: str) -> bool:
+    return device == "cpu" or not torch.cuda.is_available()
 
 
 @contextmanager
@@ -585,7 +588,7 @@ def _arguments(config: FitConfig, job: Job, folder: Path, device: str) -> Traini
         lr_scheduler_type="linear",
         max_grad_norm=1.0,
         bf16=_in_half_precision(job.half_precision, device),
-        use_cpu=device == "cpu" or not torch.cuda.is_available(),
+        use_cpu=_on_cpu(device),
         seed=config.seed,
         data_seed=config.seed,
         eval_strategy="epoch" if watched else "no",

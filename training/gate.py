@@ -17,7 +17,7 @@ from stance.config import load_json
 from stance.errors import ConfigError, InputError
 from stance.pipeline import Pipeline
 from training.annotations import AnnotatedArticle, set_name
-from training.evaluate import Evaluation, answers, evaluated
+from training.evaluate import Evaluation, evaluate
 
 # Less is better in these; in all others more.
 LESS = frozenset(["speaker wrong", "target wrong", "calibration error"])
@@ -94,7 +94,7 @@ def measure(
     pipeline: Pipeline, name: str, articles: Sequence[AnnotatedArticle], tick: Callable[[], None] = lambda: None
 ) -> dict[str, float]:
     """Measure the figures that have floors, without intervals."""
-    return figures(evaluated(name, answers(pipeline, articles, tick=tick), {}))
+    return figures(evaluate(pipeline, name, articles, intervals=False, tick=tick))
 
 
 def figures(one: Evaluation) -> dict[str, float]:

@@ -24,7 +24,7 @@ from stance.files import whole_file
 from stance.pipeline import Pipeline
 from training.annotations import AnnotatedArticle, read_annotated, set_name, to_row
 from training.duplicates import leaks
-from training.evaluate import answers, evaluated
+from training.evaluate import evaluate
 from training.fit import fit
 from training.gate import fingerprint
 from training.lineage import GIVEN
@@ -250,7 +250,7 @@ def _figures(plan: Plan, folder: Path, sets: dict[str, list[AnnotatedArticle]]) 
     pipeline = Pipeline.from_pretrained(folder, device=plan.device, precision=plan.precision)
     result = {}
     for name, articles in sets.items():
-        one = evaluated(name, answers(pipeline, articles), {})
+        one = evaluate(pipeline, name, articles, intervals=False)
         labels = {f"F1 of {label}": f1 for label, (f1, _, _, _) in one.given.labels.items()}
         result[name] = {key: round(value, 4) for key, value in (one.figures() | one.doubt() | labels).items()}
     return result

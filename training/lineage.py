@@ -14,7 +14,7 @@ from stance.network import CONFIG, TOKENIZER, WEIGHTS
 from stance.pipeline import Pipeline, default_model
 from stance.types import Stance
 from training.annotations import AnnotatedArticle
-from training.evaluate import Evaluation, answers, evaluated
+from training.evaluate import Evaluation, evaluate
 from training.gate import LESS, fingerprint
 from training.provenance import versions
 from training.retrain import Split, is_whole, judged_quotes
@@ -169,7 +169,7 @@ def now() -> str:
 
 def _measured(folder: Path, articles: Sequence[AnnotatedArticle]) -> Evaluation:
     pipeline = Pipeline.from_pretrained(folder, device="cpu")
-    return evaluated(HELD, answers(pipeline, articles), {})
+    return evaluate(pipeline, HELD, articles, intervals=False)
 
 
 def _labels(one: Evaluation) -> dict[str, float]:
