@@ -5,9 +5,12 @@ added up from layer to layer stay in float32. No result depends on the windows b
 product in the same order whatever the number of rows, which `tests/test_runtime.py` holds them to.
 """
 
+import bisect
+import itertools
 import math
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 import torch
 from torch import Tensor, nn
@@ -143,8 +146,13 @@ def _narrow(precision: str, layer: nn.Linear) -> Narrow:
     return floats.FloatLinear(weight, bias, _FLOATS[precision])
 
 
+# Where a window's tokens lie: those that are wanted, and those that are but context. The wanted ones of all windows
+# come before all context, so that they are one slice; attention does not see the order.
+_Window = tuple[slice, slice]
+
+
 class _Layer:
-    """One transformer layer over windows that lie end to end."""
+    """One transformer layer over windows that lie end to end, and empty rows after them."""
 
     def __init__(
         self,
@@ -181,13 +189,11 @@ class _Layer:
         widths = _linear(precision, layer.linear1, gelu=True, short=True), _narrow(precision, layer.linear2)
         return cls(own.num_heads, attention, widths, (layer.norm1, layer.norm2), _kind(precision), first=True)
 
-    def __call__(self, rows: Tensor, lengths: Sequence[int], wanted: Sequence[int] | None = None) -> Tensor:
-        """Read windows that lie end to end; of each its first tokens come out, as many as are `wanted`."""
+    def __call__(self, rows: Tensor, windows: Sequence[_Window], *, narrow: bool) -> Tensor:
+        """Read windows; if `narrow` there are rows for the wanted tokens alone in what comes out, and empty ones."""
         before, after = self.norms
-        seen = self._attend(before(rows) if self.first else rows, lengths, wanted or lengths)
-        if wanted is not None:
-            rows = _stepped(torch.cat(_first(rows, lengths, wanted)))
-        rows = rows + self.seen(seen)
+        seen = self._attend(before(rows) if self.first else rows, windows, narrow=narrow)
+        rows = rows[: len(seen)] + self.seen(seen)
         read: Tensor
         if self.first:
             read = rows + self.narrow(self.wide(after(rows)))
@@ -196,12 +202,17 @@ class _Layer:
             read = after(rows + self.narrow(self.wide(rows)))
         return read
 
-    def _attend(self, rows: Tensor, lengths: Sequence[int], wanted: Sequence[int]) -> Tensor:
-        windows = _windows(self.looks(rows), lengths)
-        count, hidden = sum(wanted), rows.shape[1]
-        attended = rows.new_zeros(count + -count % _ROWS_STEP, hidden, dtype=self.seen.takes)
-        for window, part in zip(windows, _windows(attended, wanted), strict=True):
-            part.view(len(part), self.heads, -1).copy_(_attention(window, self.heads, len(part), self.kind))
+    def _attend(self, rows: Tensor, windows: Sequence[_Window], *, narrow: bool) -> Tensor:
+        looks = self.looks(rows)
+        wanted: int = windows[-1][0].stop
+        size = _stepped(wanted) if narrow else len(rows)
+        attended = rows.new_zeros(size, rows.shape[1], dtype=self.seen.takes)
+        by_head = attended.view(size, self.heads, -1)
+        for window in windows:
+            asking = window[:1] if narrow else window
+            seen = _attention([looks[part] for part in window], len(asking), self.heads, self.kind)
+            for part, vectors in zip(asking, seen, strict=True):
+                by_head[part] = vectors
         return attended
 
 
@@ -211,43 +222,51 @@ def _looks(precision: str, parts: Sequence[nn.Linear], heads: int, large: Tensor
     return _linear(precision, *parts, factors=(size**-0.5 / math.log(2), 1.0, 1.0), large=large, short=True)
 
 
-def _attention(looks: Tensor, heads: int, wanted: int, kind: torch.dtype) -> Tensor:
-    """Attend within one window: query, key and value `(tokens, 3 * hidden)` to `(wanted, heads, hidden / heads)`.
+def _attention(looks: Sequence[Tensor], asking: int, heads: int, kind: torch.dtype) -> list[Tensor]:
+    """Attend within one window, given query, key and value of its parts, each `(tokens, 3 * hidden)`.
 
-    Shares are powers of 2, which take less time than those of e; the query is scaled for them. Only the first tokens
-    come out, as many as are `wanted`.
+    All parts are looked at; what comes out, `(tokens, heads, hidden / heads)` each, is for the first `asking` of them.
+    Shares are powers of 2, which take less time than those of e; the query is scaled for them.
 
     Taking the mean key from all keys moves each row of scores by a constant, which softmax does not see. The mean
     score is then 0 and the largest at least 0, so that a search for it is needed only where a power comes near the end
     of its range, times a value too. An empty key takes a share that its empty value makes nothing of, and is left out
     of the total.
     """
-    count = len(looks)
-    looks = looks.view(count, 3, heads, -1).permute(1, 2, 0, 3)
-    empty = -count % _LENGTH_STEP
-    parts = looks.new_zeros(3, heads, count + empty, looks.shape[-1], dtype=kind)
-    parts[:, :, :count] = looks
+    places = _end_to_end(0, [len(part) for part in looks])
+    count, wanted = places[-1].stop, places[asking - 1].stop
+    size = looks[0].shape[1] // (3 * heads)
+    parts = looks[0].new_zeros(3, heads, _stepped(count, _LENGTH_STEP), size, dtype=kind)
+    for part, place in zip(looks, places, strict=True):
+        parts[:, :, place] = part.view(-1, 3, heads, size).permute(1, 2, 0, 3)
     query, key, value = parts
-    key[:, :count] -= looks[1].mean(1, keepdim=True)
-    query = query[:, : min(wanted + -wanted % _ROWS_STEP, count + empty)]
+    key[:, :count] -= key[:, :count].mean(1, keepdim=True)
+    query = query[:, : _stepped(wanted)]
     shares = torch.bmm(query, key.transpose(1, 2)).exp2_()
     total = shares[..., :count].sum(-1, keepdim=True)
     if not (total < _LARGEST_TOTAL).all():
         value = value[:, :count]
         shares = (torch.bmm(query, key[:, :count].transpose(1, 2)) * math.log(2)).softmax(-1)
         total = torch.ones_like(total)
-    seen = torch.bmm(shares, value) / total
-    return seen[:, :wanted].transpose(0, 1)
+    seen = (torch.bmm(shares, value) / total).transpose(0, 1)
+    return [seen[place] for place in places[:asking]]
 
 
-def _windows(rows: Tensor, lengths: Sequence[int]) -> Sequence[Tensor]:
-    """Give windows that lie end to end one by one; what may follow them is left out."""
-    return torch.split(rows[: sum(lengths)], list(lengths))
+def _tokens(chosen: Tensor, group: Sequence[int]) -> Tensor:
+    """Give the chosen tokens `(windows, length)` of a group of windows, one window after the other, by number."""
+    windows = torch.tensor(group)
+    window, place = chosen[windows].nonzero().unbind(1)
+    return windows[window] * chosen.shape[1] + place
 
 
-def _first(rows: Tensor, lengths: Sequence[int], wanted: Sequence[int]) -> list[Tensor]:
-    """Give the first rows of windows that lie end to end, as many as are wanted of each."""
-    return [window[:count] for window, count in zip(_windows(rows, lengths), wanted, strict=True)]
+def _end_to_end(start: int, lengths: Iterable[int]) -> list[slice]:
+    """Give the rows of what lies end to end, from the row `start` on."""
+    return [slice(*pair) for pair in itertools.pairwise(itertools.accumulate(lengths, initial=start))]
+
+
+def _stepped(rows: int, step: int = _ROWS_STEP) -> int:
+    """Round a number of rows up to one for which products are compiled."""
+    return rows + -rows % step
 
 
 def _unpadded(
@@ -260,43 +279,45 @@ def _unpadded(
     last = len(layers) - 1
     context_layers = last if context_layers is None else min(context_layers, last)
     wanted = mask if wanted is None else mask & wanted
-    read = torch.zeros_like(padded)
-    mask = mask & wanted.any(1, keepdim=True)  # a window of which nothing is wanted is not read
-    if not mask.any():
-        return read
-    # In each window the wanted tokens come first; attention does not see the order.
-    order = mask.flatten().nonzero()[:, 0]
-    order = order[(2 * (order // mask.shape[1]) + ~wanted.flatten()[order]).argsort(stable=True)]
-    rows = padded.flatten(0, 1).index_select(0, order)
-    lengths, counts = ([count for count in some.sum(1).tolist() if count] for some in (mask, wanted))
-    parts = []
-    row = window = 0
-    for group in _groups(lengths):
-        count, some = sum(group), counts[window : window + len(group)]
-        part = _stepped(rows[row : row + count])
+    context = mask & ~wanted
+    counts, others = wanted.sum(1).tolist(), context.sum(1).tolist()
+    flat = padded.flatten(0, 1)
+    read = torch.zeros_like(flat)
+    for group in _groups(counts, others):
+        tokens = torch.cat([_tokens(some, group) for some in (wanted, context)])
+        rows = functional.pad(flat.index_select(0, tokens), (0, 0, 0, -len(tokens) % _ROWS_STEP))
+        first = _end_to_end(0, [counts[window] for window in group])
+        count = first[-1].stop
+        windows = list(zip(first, _end_to_end(count, [others[window] for window in group]), strict=True))
         for layer in layers[:context_layers]:
-            part = layer(part, group)
+            rows = layer(rows, windows, narrow=False)
         for layer in layers[context_layers:last]:
-            read_on = layer(part, group, some)
-            for old, new in zip(_first(part, group, some), _windows(read_on, some), strict=True):
-                old.copy_(new)
-        parts.append(layers[last](part, group, some)[: sum(some)])
-        row, window = row + count, window + len(group)
-    read[wanted] = torch.cat(parts)
-    return read
+            rows[:count] = layer(rows, windows, narrow=True)[:count]
+        read.index_copy_(0, tokens[:count], layers[last](rows, windows, narrow=True)[:count])
+    return read.view_as(padded)
 
 
-def _stepped(rows: Tensor) -> Tensor:
-    """Fill rows `(…, rows, size)` up with zeros to a number for which products are compiled."""
-    return functional.pad(rows, (0, 0, 0, -rows.shape[-2] % _ROWS_STEP))
+def _groups(wanted: Sequence[int], context: Sequence[int]) -> list[list[int]]:
+    """Say which windows go through the layers together, given their tokens; those of which none is wanted do not.
 
-
-def _groups(lengths: Sequence[int]) -> list[list[int]]:
-    groups: list[list[int]] = [[]]
-    for length in lengths:
-        if groups[-1] and sum(groups[-1]) + length > _ROWS:
-            groups.append([])
-        groups[-1].append(length)
+    Long windows go first, and last the one after which fewest rows are empty: on polnear-dev 2.4% of all, which were
+    3.3% in order of length. Of 64 windows to choose from instead of 16 they would be 1.8%.
+    """
+    pairs = zip(wanted, context, strict=True)
+    left = sorted((own + others, own, window) for window, (own, others) in enumerate(pairs) if own)
+    groups = []
+    while left:
+        group: list[int] = []
+        rows = narrow = 0
+        while fits := bisect.bisect_right(left, _ROWS - rows, key=itemgetter(0)) if group else len(left):
+            chosen = fits - 1
+            if rows + left[0][0] + left[chosen][0] > _ROWS:
+                empty = [-(rows + length) % _ROWS_STEP + -(narrow + own) % _ROWS_STEP for length, own, _ in left[:fits]]
+                chosen = empty.index(min(empty))
+            length, own, window = left.pop(chosen)
+            group.append(window)
+            rows, narrow = rows + length, narrow + own
+        groups.append(group)
     return groups
 
 

@@ -1,5 +1,6 @@
 """The network in few bits and in float: close to each other, and independent of batches, neighbours and threads."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -170,16 +171,18 @@ def test_a_score_at_the_end_of_what_a_power_can_be_takes_the_whole_share(score: 
     query, key, value = torch.ones(16, 1), torch.full((16, 1), -score / 15), torch.arange(16.0)[:, None] + 10
     key[0] = score
     looks = torch.cat([functional.pad(part, (0, 31)) for part in (query, key, value)], dim=1)
-    seen = packed._attention(looks, 1, 16, kind)[:, 0, 0].float()
+    [seen] = packed._attention([looks], 1, 1, kind)
     # 2 to the power of 127 is a number yet; ten times as much, its value's, is none.
-    torch.testing.assert_close(seen, torch.full((16,), 10.0 if score else 17.5), rtol=0.01, atol=0)
+    torch.testing.assert_close(seen[:, 0, 0].float(), torch.full((16,), 10.0 if score else 17.5), rtol=0.01, atol=0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_scores_beyond_what_powers_can_be_are_still_shares(kind: torch.dtype) -> None:
     looks = torch.randn(20, 3 * 32, generator=torch.Generator().manual_seed(5))
     looks[:, :64] *= 60
-    seen = packed._attention(looks, 2, 20, kind).flatten(1).float()
+    parts = packed._attention(looks.split([13, 7]), 2, 2, kind)
+    assert [len(part) for part in parts] == [13, 7]
+    seen = torch.cat(parts).flatten(1).float()
     assert torch.isfinite(seen).all()
     query, key, value = looks.view(20, 3, 2, 16).permute(1, 2, 0, 3)
     expected = (query @ key.transpose(1, 2) * math.log(2)).softmax(-1) @ value
@@ -225,6 +228,19 @@ def test_a_token_that_is_not_wanted_is_looked_at_as_the_first_layers_left_it(
     close = {"float": 1e-5, "bf16": 0.05, "int8": 0.05}[precision]
     assert ((found - expected)[wanted].norm(dim=1) <= close * expected[wanted].norm(dim=1)).all()
     assert not found[~wanted].any()
+
+
+@given(st.lists(st.tuples(st.integers(0, 1500), st.integers(0, 300)), max_size=20))
+def test_every_window_of_which_something_is_wanted_is_in_one_group(windows: list[tuple[int, int]]) -> None:
+    groups = packed._groups(*zip(*windows, strict=True)) if windows else []
+    assert sorted(itertools.chain(*groups)) == [i for i, (wanted, _) in enumerate(windows) if wanted]
+    for group in groups:
+        assert len(group) == 1 or sum(sum(windows[i]) for i in group) <= packed._ROWS
+
+
+def test_windows_are_put_together_so_that_few_rows_are_empty() -> None:
+    # Of 1,024 rows the two long windows leave 324; with the last but one of the short ones none is empty.
+    assert packed._groups([350, 350, 300, 324, 310], [0] * 5)[0] == [1, 0, 3]
 
 
 def test_vectors_are_the_same_bits_on_one_thread(
