@@ -190,7 +190,7 @@ def _heads(text: str, span: Span, inside: Sequence[Mention]) -> list[Mention]:
         return []  # "the Lee campaign and the party" are not the party
     role = bodily(first.name) or bool(_PARTISAN.fullmatch(first.name) or re.match(r"\.?\s+[A-Z]", after))
     role = role or (first.name.isupper() and re.match(r",\s+[A-Z]", after) is not None)  # "the MSP, Ann Lee"
-    person = next((i for i, head in enumerate(rest) if role and _like_a_person(name_words(head.name))), None)
+    person = next((i for i, head in enumerate(rest) if role and like_a_person(name_words(head.name))), None)
     chosen = heads if person is None else rest[person:]
     joint = [chosen[0]]
     for head in chosen[1:]:
@@ -215,7 +215,7 @@ def _beside(text: str, span: Span, named: Sequence[Mention], starts: Sequence[in
         return []
     near = named[k]
     apposed = APPOSED.match(text, near.span.end) is not None and not bodily(near.name)
-    return [near] if apposed and _like_a_person(name_words(near.name)) else []
+    return [near] if apposed and like_a_person(name_words(near.name)) else []
 
 
 def _modifies(name: str, after: str) -> bool:
@@ -242,7 +242,7 @@ def fullest(named: Sequence[Mention], text: str) -> dict[str, str]:
     words = {name: name_words(name) for name in counts}
     people: dict[str, list[str]] = defaultdict(list)
     for name in counts:
-        if _like_a_person(words[name]):
+        if like_a_person(words[name]):
             people[words[name][-1]].append(name)
             people[words[name][0]].append(name)
     initials = _initials(counts)
@@ -284,7 +284,8 @@ def _first_name_of(short: tuple[str, ...], words: tuple[str, ...]) -> bool:
     return len(short) == 1 and words[0] == short[0] and (gender(short[0]) is not None or len(words) == 2)
 
 
-def _like_a_person(words: tuple[str, ...]) -> bool:
+def like_a_person(words: tuple[str, ...]) -> bool:
+    """Whether the words of a name are as many as a person's, none of them a body's or a title."""
     return 1 < len(words) <= 4 and not (BODY_WORDS | TITLES | {"of", "for", "the", "and"}) & set(words)
 
 

@@ -46,7 +46,8 @@ class Decoding(BaseModel):
             `Stance`; the probabilities themselves stay as they are.
         second: Least probability of a second stance.
         link: Least probability of the link to a source; below it the speaker is null.
-        speaker: Least probability of an antecedent; below it the speaker is null.
+        speaker: Least probability of the antecedent of a noun phrase; below it the speaker is null.
+        pronoun: Least probability of the antecedent of a pronoun, likewise.
         target: Least probability of a target; below it the target is null.
     """
 
@@ -60,6 +61,7 @@ class Decoding(BaseModel):
     second: float = Field(0.3, ge=0, le=1)
     link: float = Field(0.0, ge=0, le=1)
     speaker: float = Field(0.5, ge=0, le=1)
+    pronoun: float = Field(0.7, ge=0, le=1)
     target: float = Field(0.5, ge=0, le=1)
 
 

@@ -38,10 +38,13 @@ _MEN = frozenset(
 )
 # Bodies that are no country and no city, whatever the article calls them.
 _BODIES = frozenset(
-    "academy agency airline alliance association bank board bureau chamber charity church club coalition college "
-    "commission committee company corporation council court department federation firm forum foundation fund "
-    "group hospital institute laboratory library ministry museum network newspaper panel party regulator school "
-    "service trust union university watchdog".split()
+    "academy agency airline alliance army association automaker bank blog board brewer brokerage bureau business "
+    "carmaker chain chamber charity church club coalition college commission committee company conglomerate consortium "
+    "consultancy corporation council court department embassy exchange federation firm forum foundation franchise fund "
+    "giant group hospital institute insurer laboratory lender library magazine maker manufacturer militia ministry "
+    "museum navy network newspaper ngo nonprofit outlet panel paper party platform publication regulator "
+    "retailer school service site startup start-up studio supermarket supplier think-tank tribunal trust union "
+    "university utility watchdog website".split()
 )
 _STOP = frozenset(
     "a an the his her its their our my and or but said says told of for in at on by to from with as who when while "

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.calibration import accuracy_at, calibration_error, confidences
+from training.calibration import accuracy_at, calibration_error, chance_error, confidences
 
 SHARES = st.floats(0, 1, width=32)
 DISTINCT = st.lists(st.tuples(SHARES, st.booleans()), min_size=1, max_size=60, unique_by=lambda one: one[0])
@@ -45,6 +45,25 @@ def test_one_wrong_quote_in_calibrated_ones_is_seen() -> None:
     quotes = [(level / 4, i < level) for level in range(5) for _ in range(3) for i in range(4)]
     quotes[-1] = (1.0, False)
     assert calibration_error(*_arrays(quotes)) == pytest.approx(1 / 60)
+
+
+# Probabilities of the choices -> the error to be expected if they are right
+CHANCE = {
+    "sure": ([1.0] * 40, 0.0),
+    "surely wrong": ([0.0] * 40, 0.0),
+    "one quote is right or wrong, never half": ([0.5], 0.5),
+    "one that is right three times in four": ([0.75], 0.375),
+}
+
+
+@pytest.mark.parametrize(("confidence", "expected"), CHANCE.values(), ids=CHANCE)
+def test_what_chance_adds_is_what_was_worked_out_by_hand(confidence: list[float], expected: float) -> None:
+    assert chance_error(np.asarray(confidence)) == pytest.approx(expected, abs=0.03)
+
+
+def test_chance_adds_less_where_there_are_more_quotes() -> None:
+    few, many, most = (chance_error(np.linspace(0.3, 0.99, count)) for count in (60, 600, 6000))
+    assert few > 2 * many > 4 * most > 0
 
 
 @given(DISTINCT)

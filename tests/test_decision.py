@@ -109,7 +109,7 @@ def _evaluation(given: StanceScore) -> Evaluation:
     coverage = dict.fromkeys((1.0, 0.9, 0.8, 0.7, 0.6, 0.5), (0.9, 0.5))
     whole = total([])
     return Evaluation(
-        "set", 30, 100, whole, given, 0.01, coverage, dict.fromkeys([*whole.figures(), GIVEN], (0.0, 1.0))
+        "set", 30, 100, whole, given, 0.01, 0.01, coverage, dict.fromkeys([*whole.figures(), GIVEN], (0.0, 1.0))
     )
 
 

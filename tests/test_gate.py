@@ -405,4 +405,6 @@ def _floors(*sets: Floor) -> Floors:
 
 def _evaluation() -> Evaluation:
     whole = dataclasses.replace(total([]), speaker_wrong=1 / 3)
-    return Evaluation("harbour", 1, 3, whole, stance_score([]), 0.123456, {1.0: (0.5, 0.25), 0.8: (0.98765, 0.5)}, {})
+    return Evaluation(
+        "harbour", 1, 3, whole, stance_score([]), 0.123456, 0.1, {1.0: (0.5, 0.25), 0.8: (0.98765, 0.5)}, {}
+    )

@@ -136,6 +136,8 @@ def test_a_verb_before_a_name_is_no_role() -> None:
         ("the chairman", None),
         ("the minister's wife", None),
         ("", None),
+        ("the lender", Kind.BODY),
+        ("the tech giant", Kind.BODY),
     ],
 )
 def test_a_noun_phrase_tells_a_body_a_woman_or_a_man(phrase: str, kind: Kind | None) -> None:

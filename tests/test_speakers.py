@@ -125,6 +125,37 @@ CASES = {
         "Two ships of Suriname collided in May.\n\n“No fault was found in either engine,” the board said.",
         {"No fault was found": "board"},
     ),
+    "he is not whom he speaks of": (
+        "Otto Berg, the mayor, was asked about Omar Haddad.\n\n“Haddad is a liar,” he said. “Nils Falk is another.”\n\n"
+        "He told reporters that Falk had been paid.",
+        {"Haddad is a liar": "Otto Berg", "Falk had been paid": "Otto Berg"},
+    ),
+    "he is who was named last": (
+        "Nils Falk accused Otto Berg of hiding the report.\n\n"
+        "Berg was at the council on Friday. It was a long evening. “Falk has read nothing,” he said.",
+        {"Falk has read nothing": "Otto Berg"},
+    ),
+    "the bank is a Bank": (
+        "The Nordic Savings Bank shut ten branches in May. Omar Haddad, a miller, lost his account.\n\n"
+        "The bank said it had written to all customers.",
+        {"it had written": "Nordic Savings Bank"},
+    ),
+    "the agency is an Agency": (
+        "The National Water Agency shut the mill. Omar Haddad, who owns it, was away.\n\n"
+        "The agency said the water was not safe.",
+        {"the water was not safe": "National Water Agency"},
+    ),
+    "who is named only later": (
+        "Lawmaker urges closing of mill\n\nOtto Berg, a member of the river committee, said on Monday that the mill "
+        "should be closed.\n\n“It poisons us,” Mr Berg said.",
+        {"closing of mill": "Otto Berg", "It poisons us": "Otto Berg"},
+    ),
+    "a former harbour master who is named only later": (
+        "Former harbour master says pier was rotten\n\nThe pier at Ystad was rotten for years, a former harbour master "
+        "has said.\n\nOtto Berg told the inquiry on Monday that the council knew.\n\n"
+        "“I wrote to them twice,” Mr Berg said.",
+        {"pier was rotten": "Otto Berg", "The pier at Ystad was rotten": "Otto Berg"},
+    ),
     "many": ("The council met for an hour. Many said the lake was lost.", {"the lake was lost": "many"}),
     "two of one surname": (
         "Anna Berg and Otto Berg own the mill.\n\nBerg said the smell was gone.",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 _BINS = 15
+_DRAWS, _SEED = 500, 13
 # Shares of the quotes, the surest first, for which the accuracy is reported.
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 
@@ -35,6 +36,22 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
     """
     found = bins(confidence, right)
     return float(sum(abs(mean - share) * n for mean, share, n in found) / max(1, sum(n for _, _, n in found)))
+
+
+def chance_error(confidence: np.ndarray) -> float:
+    """Give the calibration error to be expected of probabilities that mean exactly what they say, on as many quotes.
+
+    An error has no sign, so that chance only adds to it: with 35 quotes in a bin accuracy and confidence differ by some
+    0.05 though nothing is wrong. What is measured says something as far as it is greater.
+
+    Args:
+        confidence: Probability of each chosen label, `(quotes,)`.
+
+    Returns:
+        The mean over 500 draws of what is right.
+    """
+    draws = np.random.default_rng(_SEED).random((_DRAWS, len(confidence))) < confidence
+    return float(np.mean([calibration_error(confidence, right) for right in draws]))
 
 
 def bins(confidence: np.ndarray, right: np.ndarray) -> list[tuple[float, float, int]]:

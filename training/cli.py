@@ -179,7 +179,7 @@ def evaluate(
             figures["labels"][one.name] = {label: round(f1, 4) for label, (f1, _, _, _) in one.given.labels.items()}
             figures["intervals"][one.name] = {k: [round(x, 4) for x in v] for k, v in one.intervals.items()}
             figures["baseline"][one.name] = round(baseline.macro_f1, 4)
-            for figure, value in rounded(one.doubt()).items():
+            for figure, value in rounded(one.doubt() | {"calibration error by chance": one.chance}).items():
                 figures.setdefault(figure, {})[one.name] = value
         json_out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 

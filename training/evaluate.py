@@ -11,7 +11,7 @@ from stance.pipeline import Pipeline
 from stance.records import claim_row
 from stance.types import Stance
 from training.annotations import AnnotatedArticle, GoldQuote
-from training.calibration import COVERAGES, accuracy_at, calibration_error
+from training.calibration import COVERAGES, accuracy_at, calibration_error, chance_error
 from training.metrics import Score, StanceScore, stance_score, tally, total
 
 RESAMPLES = 1000
@@ -50,6 +50,7 @@ class Evaluation:
         whole: The whole job, text in, claims out.
         given: Stance alone, on the annotated spans.
         calibration: Expected calibration error of the stances on the annotated spans.
+        chance: What that would be if the probabilities were right; see `training.calibration.chance_error`.
         coverage: Accuracy of the surest share of them, and the least probability in it, by share.
         intervals: 95% bootstrap intervals over articles of the figures and of what the probabilities are worth.
     """
@@ -60,6 +61,7 @@ class Evaluation:
     whole: Score
     given: StanceScore
     calibration: float
+    chance: float
     coverage: dict[float, tuple[float, float]]
     intervals: dict[str, tuple[float, float]]
 
@@ -127,6 +129,7 @@ def evaluated(name: str, found: Sequence[Answer], samples: Mapping[str, np.ndarr
         total([tally(one.annotated, one.claims) for one in found]),
         stance_score([(gold, predicted) for gold, predicted, _ in judged]),
         calibration_error(confidence, right),
+        chance_error(confidence),
         {share: accuracy_at(confidence, right, share) for share in COVERAGES},
         {figure: interval(values) for figure, values in samples.items()},
     )
@@ -183,6 +186,7 @@ def report(evaluations: Sequence[Evaluation], baselines: Sequence[StanceScore]) 
         kept = [one.coverage[share] for one in evaluations]
         doubt.add_row(f"{share:.0%}", *(f"{accuracy:.3f} ({least:.2f})" for accuracy, least in kept))
     doubt.add_row("calibration error", *(f"{one.calibration:.3f}" for one in evaluations), style="bold")
+    doubt.add_row("by chance alone it were", *(f"{one.chance:.3f}" for one in evaluations))
     return [headline, labels, doubt]
 
 

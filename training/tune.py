@@ -30,6 +30,7 @@ from training.metrics import Score, tally, total
 _SPAN_COSTS = (1.0, 1.5, 2.0, 2.5, 3.0)
 _OUTSIDE_BIASES = (-0.2, 0.0, 0.2, 0.4)
 _SPEAKER_THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8)
+_PRONOUN_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 _LINK_THRESHOLDS = (0.0, 0.4, 0.5, 0.6, 0.7)
 _TARGET_THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
 _STANCE_WEIGHTS = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
@@ -160,7 +161,9 @@ def _tune_speakers(network: StanceNetwork, dev: Sequence[DevSet], log: list[str]
         (f"link {link} speaker {least}", {"link": link, "speaker": least})
         for link, least in product(_LINK_THRESHOLDS, _SPEAKER_THRESHOLDS)
     )
-    return _search(network, grid, dev, measure, log)
+    found = _search(network, grid, dev, measure, log)
+    pronouns = ((f"pronoun {least}", {"pronoun": least}) for least in _PRONOUN_THRESHOLDS)
+    return _search(_with(network, found), pronouns, dev, measure, log)
 
 
 def _tune_targets(network: StanceNetwork, dev: Sequence[DevSet], log: list[str]) -> Decoding:
