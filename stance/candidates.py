@@ -41,7 +41,7 @@ _WORK_BY = re.compile(
     re.IGNORECASE,
 )
 _LEADING = re.compile(r"(?:at least|by|from|in|to|of|at|on|with|the|a|an|his|her|their|its|our|my)\s+", re.IGNORECASE)
-_CLAUSE = re.compile(r"\s*(?:[,;(—–]|\s(?:who|which|that|whose|whom)\s).*", re.DOTALL)
+_CLAUSE = re.compile(r"\s*(?:,(?!\d)|[;(—–]|\s(?:who|which|that|whose|whom)\s).*", re.DOTALL)
 # After a name these begin something new; any other word in lower case makes the name a modifier.
 _AFTER_NAME = re.compile(
     r"\s+(?:who|which|whose|and|or|of|in|at|for|from|on|with|to|a|an|the|as|also|himself|herself|is|was|has"

@@ -39,12 +39,12 @@ _MEN = frozenset(
 # Bodies that are no country and no city, whatever the article calls them.
 _BODIES = frozenset(
     "academy agency airline alliance army association automaker bank blog board brewer brokerage bureau business "
-    "carmaker chain chamber charity church club coalition college commission committee company conglomerate consortium "
-    "consultancy corporation council court department embassy exchange federation firm forum foundation franchise fund "
-    "giant group hospital institute insurer laboratory lender library magazine maker manufacturer militia ministry "
-    "museum navy network newspaper ngo nonprofit outlet panel paper party platform publication regulator "
-    "retailer school service site startup start-up studio supermarket supplier think-tank tribunal trust union "
-    "university utility watchdog website".split()
+    "carmaker chain chamber charity church club coalition college commission committee company conglomerate "
+    "consortium consultancy corporation council court department embassy exchange federation firm forum "
+    "foundation franchise fund giant group hospital institute insurer laboratory lender library magazine maker "
+    "manufacturer militia ministry movement museum navy network newspaper ngo nonprofit organisation organization "
+    "outlet panel paper party platform publication regulator retailer school service site startup start-up studio "
+    "supermarket supplier think-tank tribunal trust union university utility watchdog website".split()
 )
 _STOP = frozenset(
     "a an the his her its their our my and or but said says told of for in at on by to from with as who when while "
@@ -183,11 +183,16 @@ def _unowned(phrase: str) -> str:
     return phrase[owners[-1].end() :] if owners else phrase
 
 
+def head(phrase: str) -> str:
+    """Give the head of a noun phrase in lower case: "spokeswoman" of "the company's spokeswoman for the north"."""
+    words = _words(_TAIL.sub("", phrase))
+    return words[-1] if words else ""
+
+
 def kind_of(phrase: str) -> Kind | None:
     """Tell a body, a woman or a man by the head of a noun phrase, or None where that may be either."""
-    words = [] if _OWNER.search(phrase) else _words(_TAIL.sub("", phrase))
-    head = words[-1] if words else ""
-    return Kind.BODY if head in _BODIES else Kind.WOMAN if head in _WOMEN else Kind.MAN if head in _MEN else None
+    last = "" if _OWNER.search(phrase) else head(phrase)
+    return Kind.BODY if last in _BODIES else Kind.WOMAN if last in _WOMEN else Kind.MAN if last in _MEN else None
 
 
 def another(phrase: str, role: frozenset[str]) -> bool:

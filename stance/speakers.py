@@ -17,7 +17,7 @@ from stance.candidates import RELATIVE, Candidate, bodily, like_a_person
 from stance.names import BODY_WORDS, POSSESSIVES, PRONOUNS, folded, gender, is_place, name_words
 from stance.network import Decoding, StanceNetwork
 from stance.quotes import TokenQuote, TokenSpan
-from stance.roles import Kind, another, kind_of, meant, role_words, roles
+from stance.roles import Kind, another, head, kind_of, meant, role_words, roles
 from stance.runtime import Reading
 from stance.types import AttributedQuote, Quote, Span
 
@@ -46,6 +46,7 @@ _ALL_BUT_SURE = 0.98
 # For "the Indiana governor" where the article has called nobody a governor: 0.9 takes eight wrong names from 6,600
 # quotes of five sets, and three right ones; 0.95 takes as many right ones as wrong ones.
 _SURE_OF_UNKNOWN = 0.9
+_LEAST_BELIEVED = 0.03
 # For "Clinton" where two have that name: else the surname stands alone. Swept on the same sets: at 0.75 one wrong name
 # fewer than at 0.6 for each five that lose their first name; 0.9 loses more of these and avoids no other wrong name.
 _SURE_OF_NAMESAKE = 0.75
@@ -164,8 +165,7 @@ def _resolve(
     if _INDEFINITE.match(words) or (own is not None and _THING.fullmatch(own.name)):  # "a source" stands for itself
         return (None if own is None else own.name), 1.0
     personal = pronoun in _PERSONAL
-    # "The Lee campaign" is not Lee; "the party" may be the Labour Party.
-    inside = set(name_words(words)) - BODY_WORDS if own is not None else set()
+    inside = _names_in(words) if own is not None else set()
     kind = kind_of(words) if own is not None else None
     likely = [
         (c.name, p * (_SPOKE_BEFORE if own is not None and c.name == spoke else 1.0))
@@ -194,7 +194,9 @@ def _resolve(
         kin = kind is not None and gender(name) == kind.value
         sure = _SURE_OF_OWNED if kin or not role_words(words) else math.inf
     share = probability / total if total else 0.0
-    if share and share >= sure:
+    # Where rules leave out nearly all that the network believes in, what is left is no likelier for it.
+    believed = called or probability >= _LEAST_BELIEVED * sum(p for _, p in ranking)
+    if share and share >= sure and believed:
         return name, share
     if own is None or (definite and _own(ranking, own) < _SURE_OF_ITSELF):
         return None, 1.0 - share
@@ -228,15 +230,20 @@ def _first_from(spans: Sequence[Span], at: int) -> int:
     return bisect.bisect_left(spans, at, key=lambda span: span.start)
 
 
+def _names_in(phrase: str) -> set[str]:
+    """Give the words of names in a noun phrase: "the Lee campaign" is not Lee, "the party" may be the Lake Party."""
+    return set(name_words(" ".join(word for word in phrase.split() if word[0].isupper()))) - BODY_WORDS
+
+
 def _may_stand_for(words: str, own: Candidate, candidate: Candidate) -> bool:
     """Whether a source may be about a name that is not in it: no person's name, nothing that speaks for itself."""
-    names = set(name_words(own.name)), set(name_words(candidate.name))
-    if not candidate.named or names[0] & names[1] or _THING.fullmatch(own.name):
+    mine, its = name_words(own.name), name_words(candidate.name)
+    if not candidate.named or _THING.fullmatch(own.name) or _SEVERAL.match(words) or _SOME_OF_THEM.fullmatch(words):
         return False
-    if _SEVERAL.match(words) or _SOME_OF_THEM.fullmatch(words):
+    if own.named and like_a_person(mine):
+        return mine[-1:] == its[-1:] and gender(own.name) is None  # "Gaffer Prosser" is Gary Prosser
+    if set(its) & set(mine) if own.named else set(its) <= set(mine):
         return False
-    if own.named:
-        return not like_a_person(name_words(own.name))
     kind = kind_of(words)
     return kind is None or _fits(kind, candidate.name)
 
@@ -271,18 +278,25 @@ def _own(ranking: Sequence[tuple[Candidate, float]], own: Candidate) -> float:
 
 
 def _may_be(pronoun: str, candidate: Candidate) -> bool:
-    """Whether "he" or "she" may mean a candidate: no body, no acronym, no first name of the other gender."""
-    words = name_words(candidate.name)
-    if BODY_WORDS & set(words) or is_place(words) or " and " in candidate.name:
+    """Whether "he" or "she" may mean a candidate: no body, no acronym, nobody of the other gender."""
+    name, gender_meant = candidate.name, "f" if pronoun in _HERS else "m"
+    words = name_words(name)
+    if is_place(words) or " and " in name:
         return False
-    kind = None if candidate.named else kind_of(candidate.name)
-    if kind is not None and kind.value != ("f" if pronoun in _HERS else "m"):
-        return False
-    if candidate.name.isupper() and len(candidate.name) > 1:
+    if not candidate.named:
+        last, kind = head(name), kind_of(name)
+        several = last.endswith("s") and not last.endswith("ss")
+        return not several and last not in BODY_WORDS and (kind is None or kind.value == gender_meant)
+    person = name
+    if BODY_WORDS & set(words):
+        # "County Administrator Tom Ray" is a man, the County Board nobody.
+        person = " ".join(words[-2:]) if len(words) > 2 else ""
+        if gender(person) is None:
+            return False
+    if name.isupper() and len(name) > 1 and " " not in name:
         return False
     # A surname alone says nothing: "Lewis" may be she.
-    known = gender(candidate.name) if " " in candidate.name else None
-    return known in (None, "f" if pronoun in _HERS else "m")
+    return (gender(person) if " " in person else None) in (None, gender_meant)
 
 
 def _unattributed(

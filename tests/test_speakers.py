@@ -156,6 +156,32 @@ CASES = {
         "“I wrote to them twice,” Mr Berg said.",
         {"pier was rotten": "Otto Berg", "The pier at Ystad was rotten": "Otto Berg"},
     ),
+    "she is the spokeswoman of a body": (
+        "Dana Brandt, speaking in the street afterwards, described the board's report as “a whitewash”.\n\n"
+        "A spokeswoman for the board denied this. None of the three investigators had ever worked for a police force, "
+        "she said.",
+        {"None of the three": "spokeswoman for the board"},
+    ),
+    "he is a spokesman of whom nobody knows the name": (
+        "“There are two keys for the whole floor,” said Petra Lindqvist, a teaching assistant.\n\n"
+        "Otto Berg runs the school. A spokesman for the trust said the policy was common. He accused a handful of "
+        "adults of posting an address.",
+        {"a handful of adults": "spokesman for the trust"},
+    ),
+    "he is no town, and capitals make nobody an acronym": (
+        "OTTO BERG (Ystad) said the dam was thin. PETRA LINDQVIST (Umeå) asked who had built it.\n\n"
+        "Mr. BERG said the builders had been paid twice. He said that nobody had checked.",
+        {"nobody had checked": "OTTO BERG"},
+    ),
+    "the voting authority is an Authority": (
+        "The National Voting Authority opened nine offices in May.\n\nOmar Haddad, a miller, waited for an hour and "
+        "then went home.\n\n“We have too few clerks,” the voting authority said.",
+        {"We have too few clerks": "National Voting Authority"},
+    ),
+    "a number with a comma": (
+        "A survey of 2,000 travellers found that trains were late.",
+        {"trains were late": "survey of 2,000 travellers"},
+    ),
     "many": ("The council met for an hour. Many said the lake was lost.", {"the lake was lost": "many"}),
     "two of one surname": (
         "Anna Berg and Otto Berg own the mill.\n\nBerg said the smell was gone.",
