@@ -60,6 +60,7 @@ _INDEFINITE = re.compile(
 )
 _OWNED = re.compile(rf"(?:by\s+)?(?:{'|'.join(sorted(POSSESSIVES))})\s", re.IGNORECASE)
 _DEFINITE = re.compile(r"(?:(?:by|from|in|to|of|at|on|with)\s+)?(?:the|this|that)\s", re.IGNORECASE)
+_ONE_FROM = re.compile(r"[Tt]he\s+[A-Z]\w+(?<!s)(?<!se)(?<!sh)(?<!ch)")
 _OF_PEOPLE = frozenset(["who", "whom"])
 _POINTING = PRONOUNS - {"one", "another"}
 _SOME_OF_THEM = re.compile(
@@ -134,7 +135,8 @@ def attribute(
 
 def person_roles(text: str, found: Iterable[Candidate]) -> dict[str, frozenset[str]]:
     """Collect what the article calls its people (see `stance.roles`); `found` are from `candidates`."""
-    return roles(text, [(c.span, c.name) for c in found if c.named and not bodily(c.name)])
+    people = (c for c in found if c.named and not bodily(c.name) and not is_place(name_words(c.name)))
+    return roles(text, [(c.span, c.name) for c in people])
 
 
 def _resolve(
@@ -149,7 +151,7 @@ def _resolve(
     if own is not None and ranking and ranking[0][1] >= _ALL_BUT_SURE and _may_stand_for(words, own, ranking[0][0]):
         candidate, probability = ranking[0]
         return candidate.name, probability
-    if own is not None and own.named:
+    if own is not None and own.named and not _is_somebody(words, own, ranking):
         # The network chooses among the full names that the words fit ("Clinton": which of them).
         short = set(name_words(own.short))
         longer = [(c.name, p) for c, p in ranking if c.named and short < set(name_words(c.name))]
@@ -201,6 +203,14 @@ def _resolve(
     if own is None or (definite and _own(ranking, own) < _SURE_OF_ITSELF):
         return None, 1.0 - share
     return own.name, (share if name == own.name else 1.0 - share)
+
+
+def _is_somebody(words: str, own: Candidate, ranking: Sequence[tuple[Candidate, float]]) -> bool:
+    """Whether a name is but where somebody comes from: "the Austrian"; not "the Dutch", who are many."""
+    mine = name_words(own.name)
+    if not _ONE_FROM.fullmatch(words) or len(mine) > 1 or mine[0] in BODY_WORDS:
+        return False
+    return like_a_person(name_words(ranking[0][0].name)) and _own(ranking, own) < _SURE_OF_ITSELF
 
 
 def _weighed(

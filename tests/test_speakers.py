@@ -178,6 +178,16 @@ CASES = {
         "then went home.\n\n“We have too few clerks,” the voting authority said.",
         {"We have too few clerks": "National Voting Authority"},
     ),
+    "the Swede is who came from Sweden": (
+        "Otto Berg came from Sweden in May to keep goal for the club.\n\n"
+        "He saved two penalties on Saturday. “I saved what I could,” the Swede said afterwards.",
+        {"I saved what": "Otto Berg"},
+    ),
+    "the Austrian": (
+        "Anton Berg has chaired the rowing federation since May.\n\n"
+        "Berg said the boats were too heavy. “We shall build new ones,” the Austrian said.",
+        {"We shall build": "Anton Berg"},
+    ),
     "a number with a comma": (
         "A survey of 2,000 travellers found that trains were late.",
         {"trains were late": "survey of 2,000 travellers"},
