@@ -37,6 +37,7 @@ _RELATION = re.compile(
 _NAME_AFTER = re.compile(r"(?:\s+(?!(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)[A-Z][\w’'-]*){1,4}\s+")
 _SOME_WORDS = re.compile(r"\.?\s+(?:[\w’'.-]+\s+){1,5}")
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n")
+_BREAK = re.compile(r"\n(?:[^\S\n]*\n)?")
 _SENTENCE_END = re.compile(r"[.!?][”’\"']?\s+\S")
 # A paragraph that opens with a mark although the one before did not close: the same speech goes on.
 _GOES_ON = re.compile(r"[.!?…]?\s*[\r\n]\s*[“\"‘'«„]")
@@ -93,18 +94,29 @@ def _completed(source: TokenSpan, cue: TokenSpan | None, tokens: Tokens, text: s
     abbreviated = rest.startswith(".") and last.lower() in HONORIFICS | DOTTED
     cut_short = words.lower() in _CUT_SHORT or _PARTY_OF.fullmatch(words) or abbreviated
     grows = _SOME_WORDS if cut_short else _RELATION if words.lower() in POSSESSIVES else _NAME_AFTER
-    return (source[0], cue[0]) if grows.fullmatch(rest) and not _PARAGRAPH.search(rest) else source
+    return _in_paragraph((source[0], cue[0]), cue, tokens, text) if grows.fullmatch(rest) else source
 
 
 def _in_paragraph(source: TokenSpan, cue: TokenSpan | None, tokens: Tokens, text: str) -> TokenSpan:
-    """Give the part of a source that lies in the paragraph of its cue: "say students" of a headline ends there."""
+    """Give the part of a source that lies in the paragraph of its cue: "say students" of a headline ends there.
+
+    A line that is much shorter than the next is a paragraph, too: "AFP Arden", then the text. Lines that are all as
+    long are not.
+    """
     start, end = tokens.starts[source[0]], tokens.ends[source[1] - 1]
-    breaks = list(_PARAGRAPH.finditer(text, start, end))
+    breaks = [at for at in _BREAK.finditer(text, start, end) if _PARAGRAPH.fullmatch(at[0]) or _ends_short(text, at)]
     if not breaks:
         return source
     before = cue is None or cue[0] < source[1]
     part = Span(start, breaks[0].start()) if before else Span(breaks[-1].end(), end)
     return tokens.touching(part) or source
+
+
+def _ends_short(text: str, line_break: re.Match[str]) -> bool:
+    """Whether the line before a break is less than half as long as the one after it."""
+    before = line_break.start() - (text.rfind("\n", 0, line_break.start()) + 1)
+    after = text.find("\n", line_break.end(), line_break.end() + 2 * before + 1)
+    return after < 0 and len(text) - line_break.end() > 2 * before
 
 
 def _join(

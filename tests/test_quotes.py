@@ -298,6 +298,30 @@ def test_a_source_cut_short_grows_to_its_cue(source: str, rest: str, grown: str,
     assert text[slice(*tokens.span(*_completed(found, cue, tokens, text)))].strip() == grown
 
 
+@pytest.mark.parametrize(
+    ("text", "found", "whole"),
+    [
+        pytest.param(
+            "NPA Ystad\nThe port has thanked the miners.", "NPA Ystad\nThe port", "The port", id="a short line"
+        ),
+        pytest.param(
+            "NPA Ystad\nYstad Port has thanked the miners.", "NPA Ystad", "Ystad Port", id="grown over its end"
+        ),
+        pytest.param(
+            "On Monday the minister of\npublic works has thanked the\nminers of the northern mill.",
+            "the minister of\npublic works",
+            "the minister of\npublic works",
+            id="lines as long as each other",
+        ),
+    ],
+)
+def test_a_source_ends_with_a_line_that_is_a_paragraph(text: str, found: str, whole: str, tokenizer: Tokenizer) -> None:
+    tokens = tokenize(text, tokenizer)
+    source, cue = (tokens.touching(Span(text.index(w), text.index(w) + len(w))) for w in (found, "has thanked"))
+    assert source is not None
+    assert text[slice(*tokens.span(*_completed(source, cue, tokens, text)))] == whole
+
+
 def test_growing_stops_where_more_of_the_quote_begins(tokenizer: Tokenizer) -> None:
     assert _located("“{c1:They lied} to {c1:the miners},” he said.", tokenizer)[1] == ["They lied", "the miners"]
 
