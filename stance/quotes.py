@@ -37,7 +37,7 @@ _RELATION = re.compile(
 _NAME_AFTER = re.compile(r"(?:\s+(?!(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)[A-Z][\w’'-]*){1,4}\s+")
 _SOME_WORDS = re.compile(r"\.?\s+(?:[\w’'.-]+\s+){1,5}")
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n")
-_BREAK = re.compile(r"\n(?:[^\S\n]*\n)?")
+_BREAK = re.compile(rf"{_PARAGRAPH.pattern}|\n")
 _SENTENCE_END = re.compile(r"[.!?][”’\"']?\s+\S")
 # A paragraph that opens with a mark although the one before did not close: the same speech goes on.
 _GOES_ON = re.compile(r"[.!?…]?\s*[\r\n]\s*[“\"‘'«„]")

@@ -65,12 +65,10 @@ _DEFINITE = re.compile(r"(?:(?:by|from|in|to|of|at|on|with)\s+)?(?:the|this|that
 _ONE_FROM = re.compile(r"[Tt]he\s+[A-Z]\w+(?<!s)(?<!se)(?<!sh)(?<!ch)")
 _OF_PEOPLE = frozenset(["who", "whom"])
 _POINTING = PRONOUNS - {"one", "another"}
-_SOME_OF_THEM = re.compile(
-    r"(?:all|another|both|each|few|five|four|many|most|none|one|several|some|three|two) of (?:them|these|those|us|you)",
-    re.IGNORECASE,
-)
+_MORE_THAN_ONE = "all|both|few|five|four|many|most|several|some|three|two"
+_SOME_OF_THEM = re.compile(rf"(?:{_MORE_THAN_ONE}|another|each|none|one) of (?:them|these|those|us|you)", re.IGNORECASE)
 _MANY = frozenset("many some most few several others".split())
-_SEVERAL = re.compile(r"(?:all|both|few|five|four|many|most|other|others|several|some|three|two)\b", re.IGNORECASE)
+_SEVERAL = re.compile(rf"(?:{_MORE_THAN_ONE}|others?)\b", re.IGNORECASE)
 _PLURAL = frozenset("they them their theirs themselves".split())
 # What says something without being anybody: it speaks for itself.
 _THING = re.compile(
@@ -301,9 +299,8 @@ def _may_be(pronoun: str, candidate: Candidate) -> bool:
         return not several and last not in BODY_WORDS and (kind is None or kind.value == gender_meant)
     person = name
     if BODY_WORDS & set(words):
-        # "County Administrator Tom Ray" is a man, the County Board nobody.
-        person = " ".join(words[-2:]) if len(words) > 2 else ""
-        if gender(person) is None:
+        person = " ".join(words[-2:])  # "County Administrator Tom Ray" is a man, the County Board nobody
+        if len(words) < 3 or gender(person) is None:
             return False
     if name.isupper() and len(name) > 1 and " " not in name:
         return False

@@ -1,5 +1,6 @@
 """Gold against predicted: every figure of a model on sets of annotated articles, with intervals."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,7 +51,8 @@ class Evaluation:
         whole: The whole job, text in, claims out.
         given: Stance alone, on the annotated spans.
         calibration: Expected calibration error of the stances on the annotated spans.
-        chance: What that would be if the probabilities were right; see `training.calibration.chance_error`.
+        chance: What that would be if the probabilities were right (`training.calibration.chance_error`); not a number
+            where there are no intervals, for it is drawn as well.
         coverage: Accuracy of the surest share of them, and the least probability in it, by share.
         intervals: 95% bootstrap intervals over articles of the figures and of what the probabilities are worth.
     """
@@ -129,7 +131,7 @@ def evaluated(name: str, found: Sequence[Answer], samples: Mapping[str, np.ndarr
         total([tally(one.annotated, one.claims) for one in found]),
         stance_score([(gold, predicted) for gold, predicted, _ in judged]),
         calibration_error(confidence, right),
-        chance_error(confidence),
+        chance_error(confidence) if samples else math.nan,
         {share: accuracy_at(confidence, right, share) for share in COVERAGES},
         {figure: interval(values) for figure, values in samples.items()},
     )
@@ -186,7 +188,7 @@ def report(evaluations: Sequence[Evaluation], baselines: Sequence[StanceScore]) 
         kept = [one.coverage[share] for one in evaluations]
         doubt.add_row(f"{share:.0%}", *(f"{accuracy:.3f} ({least:.2f})" for accuracy, least in kept))
     doubt.add_row("calibration error", *(f"{one.calibration:.3f}" for one in evaluations), style="bold")
-    doubt.add_row("by chance alone it were", *(f"{one.chance:.3f}" for one in evaluations))
+    doubt.add_row("calibration error by chance", *(f"{one.chance:.3f}" for one in evaluations))
     return [headline, labels, doubt]
 
 
