@@ -2,15 +2,20 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test test-browser test-label-studio lint gate bench format wheel clean
+.PHONY: run test test-slow test-browser test-label-studio lint gate bench format wheel clean
 
 run: .venv/run ## read the sample articles, show the claims, write the records
 	$(BIN)/stance run samples
 	$(BIN)/stance run samples -o claims.jsonl
 
 # Files as they come by name: pytest-xdist would leave those of few long tests for the end.
-test: .venv/dev ## the test suite, all but the pages in a browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --ignore tests/browser
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --ignore tests/browser
+
+test: .venv/dev ## the test suite, all but what takes long and the pages in a browser
+	$(PYTEST) -m 'not slow'
+
+test-slow: .venv/dev ## what takes long: clusters, jobs killed in the middle, training, the floors of the model that ships
+	$(PYTEST) -m slow
 
 test-browser: .venv/browser ## the pages in a real Chromium; skipped, and said so, where there is none
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope tests/browser -rs

@@ -86,17 +86,18 @@ class Candidate:
     named: bool
 
 
-def candidates(text: str, sources: Iterable[Span]) -> list[Candidate]:
+def candidates(text: str, sources: Iterable[Span], named: Sequence[Mention] | None = None) -> list[Candidate]:
     """Collect what may name a speaker: every mention of a name, and every source that is no pronoun.
 
     Args:
         text: The article.
         sources: Spans of the sources found in it.
+        named: From `mentions`, where they are known already.
 
     Returns:
         Candidates in reading order, one for each span.
     """
-    named = mentions(text)
+    named = mentions(text) if named is None else named
     starts = [mention.span.start for mention in named]
     full = _full_names(named, text)
     found = {m.span: Candidate(m.span, name, m.name, True) for m, name in zip(named, full, strict=True)}

@@ -78,6 +78,7 @@ class NetworkConfig(BaseModel):
         reader_size, reader_layers: Width and number of the layers that read a quote's token vectors for
             its stance; no layers leaves the pooled vectors alone.
         pooled: Whether pooled vectors of content, cue and source judge the stance too.
+        stand_ins: Whether it reads stand-ins in the place of names and words of gender; see `stance.standins`.
         decoding: Thresholds; see `Decoding`.
     """
 
@@ -93,6 +94,7 @@ class NetworkConfig(BaseModel):
     reader_size: int = Field(256, ge=1)
     reader_layers: int = Field(2, ge=0)
     pooled: bool = True
+    stand_ins: bool = False
     decoding: Decoding = Decoding()
 
     @model_validator(mode="after")

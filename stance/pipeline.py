@@ -13,6 +13,7 @@ from stance.candidates import candidates
 from stance.claims import classify, decide, stance_probabilities
 from stance.errors import ModelError
 from stance.memory import give_back_memory
+from stance.names import Mention, mentions
 from stance.network import StanceNetwork, load_network
 from stance.quotes import TokenQuote, locate, token_quotes
 from stance.runtime import Reading, pick_device, place, read, special_tokens
@@ -104,8 +105,12 @@ class Pipeline:
     def read(self, articles: Iterable[Article]) -> Iterator[Reading]:
         """Give what the network sees in each article, read in one piece; for measuring and tuning."""
         for article in articles:
-            tokens = tokenize(article.text, self._tokenizer)
+            tokens = self.tokenize(article.text, mentions(article.text))
             yield from read(self.network, [tokens], self._specials, batch_size=self._batch_size)
+
+    def tokenize(self, text: str, named: Sequence[Mention]) -> Tokens:
+        """Give the tokens that the network reads of a text whose names are known, from `stance.names.mentions`."""
+        return tokenize(text, self._tokenizer, named if self.network.config.stand_ins else None)
 
     def judge(
         self, articles: Iterable[tuple[Article, Sequence[tuple[Sequence[Span], Span | None, Span | None]]]]
@@ -126,19 +131,20 @@ class Pipeline:
             yield [None if q is None else _verdict(next(judged), self.network) for q in placed]
 
     def _claims(self, sections: Sequence["_Section"]) -> Iterator[tuple["_Section", list[Claim]]]:
-        tokens = [tokenize(section.text, self._tokenizer) for section in sections]
+        named = [mentions(section.text) for section in sections]
+        tokens = [self.tokenize(section.text, names) for section, names in zip(sections, named, strict=True)]
         readings = read(self.network, tokens, self._specials, batch_size=self._batch_size)
-        for section, reading in zip(sections, readings, strict=True):
-            yield section, self._section_claims(section.text, reading)
+        for section, reading, names in zip(sections, readings, named, strict=True):
+            yield section, self._section_claims(section.text, reading, names)
 
-    def _section_claims(self, text: str, reading: Reading) -> list[Claim]:
+    def _section_claims(self, text: str, reading: Reading, named: Sequence[Mention]) -> list[Claim]:
         dropped = boilerplate(text)
         in_tokens = token_quotes(reading, self.network, text)
         quotes = locate(in_tokens, reading, text)
         kept = [i for i, quote in enumerate(quotes) if not _within(quote.content[0].start, dropped)]
         kept.sort(key=lambda i: quotes[i].content[0].start)  # making quotation marks whole moves some starts
         in_tokens, quotes = [in_tokens[i] for i in kept], [quotes[i] for i in kept]
-        names = candidates(text, [quote.source for quote in quotes if quote.source])
+        names = candidates(text, [quote.source for quote in quotes if quote.source], named)
         attributed = attribute(quotes, in_tokens, reading, self.network, text, names, person_roles(text, names))
         return classify(attributed, in_tokens, reading, self.network, names)
 

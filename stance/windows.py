@@ -14,6 +14,8 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from stance.marks import quoted_spans
+from stance.names import Mention
+from stance.standins import Edit, spliced, stand_ins
 from stance.types import HALF_PAIR, Span
 
 # (capitals) x (white space before) x (inside quotation marks)
@@ -82,8 +84,27 @@ class Window:
     keep_last_token: int
 
 
-def tokenize(text: str, tokenizer: Tokenizer) -> Tokens:
-    """Tokenise a text without special tokens; offsets are code points into the text as given."""
+def tokenize(text: str, tokenizer: Tokenizer, named: Sequence[Mention] | None = None) -> Tokens:
+    """Tokenise a text without special tokens; offsets are code points into the text as given.
+
+    Args:
+        text: Any text.
+        tokenizer: The model's.
+        named: The names in it, from `stance.names.mentions`, where the tokens are to be those of their stand-ins
+            (`stance.standins`); None: those of the text as it is.
+    """
+    edits = [] if named is None else stand_ins(text, named)
+    read = spliced(text, edits)
+    ids, starts, ends = _encoded(read, tokenizer)
+    capitals = [_case(read[start:end]) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+    if edits:
+        starts, ends = _moved_back(starts, ends, edits, text)
+    quoted = quoted_spans(text)
+    return Tokens(ids, starts, ends, _shapes(text, starts, ends, quoted, capitals), quoted)
+
+
+def _encoded(text: str, tokenizer: Tokenizer) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give ids, starts and ends of the tokens of a text."""
     ids: list[int] = []
     starts: list[int] = []
     ends: list[int] = []
@@ -98,9 +119,29 @@ def tokenize(text: str, tokenizer: Tokenizer) -> Tokens:
                 start += 1
             starts.append(start + offset)
             ends.append(end + offset)
-    array = np.asarray(starts, dtype=np.int64), np.asarray(ends, dtype=np.int64)
-    quoted = quoted_spans(text)
-    return Tokens(np.asarray(ids, dtype=np.int64), *array, _shapes(text, *array, quoted), quoted)
+    return np.asarray(ids, dtype=np.int64), np.asarray(starts, dtype=np.int64), np.asarray(ends, dtype=np.int64)
+
+
+def _moved_back(
+    starts: np.ndarray, ends: np.ndarray, edits: Sequence[Edit], text: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give the offsets into a text of tokens of the edited text; in what was edited, word by word."""
+    begins, stops = (np.array([edit[i] for edit in edits], np.int64) for i in (0, 1))
+    grown = np.cumsum([len(edit.words) - (edit.end - edit.start) for edit in edits])
+    # The first edit that ends after a token begins, and whether the token is in it.
+    number = np.searchsorted(stops + grown, starts, side="right")
+    by = np.concatenate([[0], grown])[number]
+    last = np.minimum(number, len(edits) - 1)
+    inside = (number < len(edits)) & (ends > begins[last] + by)
+    starts, ends = starts - by, ends - by
+    for first, members in itertools.groupby(np.flatnonzero(inside).tolist(), key=lambda i: int(number[i])):
+        tokens = list(members)
+        words = [match.span() for match in re.finditer(r"\S+", text[begins[first] : stops[first]])]
+        for place, token in enumerate(tokens):
+            begin, end = words[min(place, len(words) - 1)]
+            starts[token] = begins[first] + begin
+            ends[token] = stops[first] if place >= min(len(tokens), len(words)) - 1 else begins[first] + end
+    return starts, ends
 
 
 def cut(count: int, *, size: int, overlap: int) -> list[Window]:
@@ -134,10 +175,10 @@ def _pieces(text: str) -> list[tuple[int, int]]:
 _Case = Literal[0, 1, 2]
 
 
-def _shapes(text: str, starts: np.ndarray, ends: np.ndarray, quoted: Sequence[Span]) -> np.ndarray:
-    case = np.array(
-        [_case(text[start:end]) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)], np.int64
-    )
+def _shapes(
+    text: str, starts: np.ndarray, ends: np.ndarray, quoted: Sequence[Span], capitals: Sequence[_Case]
+) -> np.ndarray:
+    case = np.array(capitals, np.int64)
     before = np.concatenate([np.zeros(1, np.int64), ends[:-1]])[: len(starts)]
     space = (starts > before).astype(np.int64)
     for i in [0, *np.flatnonzero(space[1:]) + 1] if len(starts) else []:

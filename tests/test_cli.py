@@ -126,6 +126,7 @@ def test_run_reads_standard_input() -> None:
     assert rows[1]["stance"] == "denial"
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_early_is_no_error(samples: Path) -> None:
     with subprocess.Popen(
         [*COMMAND, "run", str(samples)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT

@@ -88,6 +88,7 @@ def _distance(model: Path, teacher: Path, articles: list[AnnotatedArticle]) -> f
     return float((its * np.log(its / mine)).sum(1).mean())
 
 
+@pytest.mark.slow
 def test_a_student_comes_nearer_to_its_teacher_than_without_one(
     tiny_model: Path, held: list[AnnotatedArticle], tmp_path: Path
 ) -> None:

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stance import name_lists
+from stance.name_lists import lists
+from stance.standins import substitutions
 from stance.types import Article
-from training import exchange
 from training.annotations import AnnotatedArticle, parse_marked
-from training.exchange import KINDS, exchanged, lists, plan, substitutions
+from training.exchange import KINDS, exchanged, plan
 
 SEEDS = range(12)
 REGIONS = {
@@ -483,6 +485,6 @@ def _stands(name: str, text: str) -> bool:
 
 
 def _rows(name: str) -> list[dict[str, str]]:
-    path = Path(exchange.__file__).parent / "names" / f"{name}.csv"
+    path = Path(name_lists.__file__).parent / "lists" / f"{name}.csv"
     with path.open(encoding="utf-8", newline="") as lines:
         return list(csv.DictReader(lines))

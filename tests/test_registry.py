@@ -108,6 +108,7 @@ def test_a_model_is_even_with_itself(command: Callable[..., Result], data: Path,
     assert one["changes"] == {"gained": [], "lost": []}
 
 
+@pytest.mark.slow
 def test_a_text_that_several_annotators_read_counts_once(
     command: Callable[..., Result], data: Path, floors: Path, tmp_path: Path
 ) -> None:
@@ -132,6 +133,7 @@ def test_p_is_two_sided_and_never_less_than_the_draws_can_say(sure: float, p: fl
     assert Difference("quotes F1", 0.5, 0.4, 0.0, 0.2, sure).p == pytest.approx(p)
 
 
+@pytest.mark.slow
 def test_a_better_model_is_promoted_and_rolled_back(
     command: Callable[..., Result], models: Path, data: Path, floors: Path
 ) -> None:
@@ -152,6 +154,7 @@ def test_a_better_model_is_promoted_and_rolled_back(
         rollback(models)
 
 
+@pytest.mark.slow
 def test_a_model_without_a_gain_is_not_promoted_but_can_be_forced(
     command: Callable[..., Result], models: Path, data: Path, floors: Path
 ) -> None:
@@ -169,6 +172,7 @@ def test_a_model_without_a_gain_is_not_promoted_but_can_be_forced(
     assert "the old one is to go" in (models / "same" / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_model_below_a_floor_is_not_promoted(
     command: Callable[..., Result], models: Path, data: Path, floors: Path
 ) -> None:

@@ -165,6 +165,7 @@ def test_a_share_of_the_old_weights_stays(config: FitConfig, tiny_model: Path, t
     assert any(not torch.equal(old[name], half[name]) for name in old)
 
 
+@pytest.mark.slow
 def test_the_seed_decides_the_weights(config: FitConfig, tmp_path: Path) -> None:
     once = config.model_copy(update={"epochs": 1})
     for name, seed in (("a", 13), ("b", 13), ("c", 14)):
@@ -173,6 +174,7 @@ def test_the_seed_decides_the_weights(config: FitConfig, tmp_path: Path) -> None
     assert not _same(tmp_path / "a", tmp_path / "c")
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_ends_like_an_uninterrupted_one(
     config: FitConfig, tmp_path: Path, interrupted: Callable[..., Any]
 ) -> None:
@@ -283,6 +285,7 @@ def cli_trainer() -> Any:
     return module.Trainer
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_what_is_done(config: FitConfig, tmp_path: Path) -> None:
     folder = tmp_path / "second"
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -783,6 +786,7 @@ def other_encoder(request: pytest.FixtureRequest, old: Path, tmp_path_factory: p
     return _encoder(request.param, texts, tmp_path_factory.mktemp("encoders") / request.param)
 
 
+@pytest.mark.slow
 def test_any_encoder_can_be_the_base(
     other_encoder: Path, old: Path, held: list[AnnotatedArticle], tmp_path: Path
 ) -> None:

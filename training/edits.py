@@ -8,19 +8,10 @@ import random
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
+from stance.standins import Edit, spliced
 from stance.types import Span
 from training.annotations import AnnotatedArticle, GoldQuote
-
-
-class Edit(NamedTuple):
-    """A range of code points and what takes its place; `end` is exclusive."""
-
-    start: int
-    end: int
-    words: str
-
 
 # How papers write (opening, closing) marks: American, straight, British, French, German.
 _STYLES = (("“", "”"), ('"', '"'), ("‘", "’"), ("«", "»"), ("„", "“"))
@@ -46,18 +37,6 @@ def edited(annotated: AnnotatedArticle, edits: Iterable[Edit]) -> AnnotatedArtic
     article = replace(annotated.article, text=spliced(annotated.article.text, ordered))
     moved = (_moved(quote, ordered) for quote in annotated.quotes)
     return AnnotatedArticle(article, tuple(quote for quote in moved if quote.content))
-
-
-def spliced(text: str, edits: Iterable[Edit]) -> str:
-    """Apply edits to a text; arguments and errors as for `edited`."""
-    pieces: list[str] = []
-    at = 0
-    for edit in sorted(edits):
-        if not at <= edit.start <= edit.end <= len(text):
-            raise ValueError(f"edit [{edit.start}, {edit.end}) overlaps another or lies outside {len(text)} characters")
-        pieces += [text[at : edit.start], edit.words]
-        at = edit.end
-    return "".join([*pieces, text[at:]])
 
 
 def disturbed(annotated: AnnotatedArticle, chance: random.Random) -> AnnotatedArticle:

@@ -13,11 +13,12 @@ import numpy as np
 from rich.table import Table
 
 from stance.errors import InputError
+from stance.name_lists import lists
 from stance.pipeline import Pipeline
 from stance.types import Stance
 from training.annotations import AnnotatedArticle
 from training.evaluate import verdicts
-from training.exchange import KINDS, exchanged, lists, plan
+from training.exchange import KINDS, exchanged, plan
 
 # A country or party counts where at least this many judgements were made with it; below, chance rules.
 _ENOUGH = 40

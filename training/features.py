@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stance.candidates import candidates
 from stance.claims import filled, region
-from stance.names import name_words
+from stance.names import mentions, name_words
 from stance.network import BEGIN, INSIDE, OUTSIDE, ROLES
 from stance.pipeline import token_quote
 from stance.quotes import REACH, TokenQuote
@@ -36,6 +36,7 @@ def rows(
     overlap: int,
     windows: int,
     complete: bool = True,
+    stand_ins: bool = False,
 ) -> Iterator[Row]:
     """Turn articles into training examples: an article, or a section of a long one.
 
@@ -47,12 +48,14 @@ def rows(
         windows: Most windows in one example.
         complete: Whether every quote is annotated; else the articles do not train where quotes are, only their
             stances, speakers and targets.
+        stand_ins: Whether the network reads stand-ins for names.
 
     Yields:
         Rows of plain lists, of which `collate` makes a batch.
     """
     for annotated in articles:
-        tokens = tokenize(annotated.article.text, tokenizer)
+        text = annotated.article.text
+        tokens = tokenize(text, tokenizer, mentions(text) if stand_ins else None)
         for section in cut(len(tokens), size=windows * (size - overlap) + overlap, overlap=overlap):
             row = _row(annotated, tokens, section.first_token, section.last_token)
             unknown = {"tags": [[IGNORED] * len(ROLES)] * len(row["ids"]), "links": []}

@@ -174,6 +174,7 @@ def fit(config: FitConfig, folder: Path, *, device: str = "auto", resume: bool =
     _refuse_reports(config)
     set_seed(config.seed)
     network, tokenizer = start(config)
+    config = config.model_copy(update={"stand_ins": network.config.stand_ins})
     parts = _parts(config)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     decoding = network.config.decoding
@@ -253,6 +254,7 @@ def start(config: FitConfig) -> tuple[StanceNetwork, Tokenizer]:
             context_layers=config.context_layers,
             reader_layers=config.reader_layers,
             pooled=config.pooled,
+            stand_ins=config.stand_ins,
         )
     except ValidationError as error:
         reasons = "; ".join(one["msg"].removeprefix("Value error, ") for one in error.errors())
@@ -367,7 +369,13 @@ def _rows(
     if changed is not None:
         annotated = _variant(annotated, changed, config.disturbed)
     found = rows(
-        [annotated], tokenizer, size=config.window, overlap=config.overlap, windows=config.windows, complete=complete
+        [annotated],
+        tokenizer,
+        size=config.window,
+        overlap=config.overlap,
+        windows=config.windows,
+        complete=complete,
+        stand_ins=config.stand_ins,
     )
     mask = _mask(config, tokenizer)
     if changed is None or mask is None:

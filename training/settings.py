@@ -75,6 +75,8 @@ class FitConfig(BaseModel):
         head_batch_size: Quotes in a step on each device, with the scope `heads`.
         accumulate: Steps whose gradients are added up before the weights change.
         learning_rate, head_learning_rate: Peak rates of the encoder and of the heads.
+        stand_ins: Whether a new network reads stand-ins for names and words of gender (`stance.standins`). A model of
+            this project keeps to what its config.json says.
         variants: Changed copies of each article that an epoch reads beside the original: names exchanged in all
             of them (`training.exchange`), the text disturbed in some (`training.edits`).
         disturbed: Share of the variants whose text is disturbed.
@@ -117,6 +119,7 @@ class FitConfig(BaseModel):
     windows: int = Field(8, ge=1)
     reader_layers: int = Field(2, ge=0)
     pooled: bool = True
+    stand_ins: bool = False
     variants: int = Field(0, ge=0)
     disturbed: float = Field(0.2, ge=0, le=1)
     masked: float = Field(0.0, ge=0, lt=1)
