@@ -46,7 +46,7 @@ _COUNTRIES: tuple[Forms, ...] = (
 _PARTIES = "Liberal Conservative Republican Green National Progressive".split()
 _TITLE = "Minister"
 
-SUFFIXES = frozenset(["Jr", "Sr", "II", "III"])
+_SUFFIXES = frozenset(["Jr", "Sr", "II", "III"])
 # Names that are words of running text too, and would be replaced where they are none.
 _WORDS = frozenset(
     ["May", "April", "June", "Will", "Mark", "Grant", "Bill", "Rob", "Sue", "Drew", "Young", "Long", "Law"]
@@ -131,7 +131,7 @@ def people(named: Iterable[Mention]) -> list[tuple[str, str]]:
     for name in names:
         if any(name.startswith(f"{other} ") and " " in other for other in names):  # "Ann Lee Quits": a headline
             continue
-        parts = [part for part in name.split(" ") if part.strip(".") not in SUFFIXES]
+        parts = [part for part in name.split(" ") if part.strip(".") not in _SUFFIXES]
         if not 1 < len(parts) <= 4 or parts[-1] in taken or PLACES & set(name_words(name)):
             continue
         if not {parts[0], parts[-1]} & _WORDS and gender_of(parts[0]) is not None:
