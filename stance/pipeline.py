@@ -105,12 +105,14 @@ class Pipeline:
     def read(self, articles: Iterable[Article]) -> Iterator[Reading]:
         """Give what the network sees in each article, read in one piece; for measuring and tuning."""
         for article in articles:
-            tokens = self.tokenize(article.text, mentions(article.text))
+            tokens = self.tokenize(article.text)
             yield from read(self.network, [tokens], self._specials, batch_size=self._batch_size)
 
-    def tokenize(self, text: str, named: Sequence[Mention]) -> Tokens:
-        """Give the tokens that the network reads of a text whose names are known, from `stance.names.mentions`."""
-        return tokenize(text, self._tokenizer, named if self.network.config.stand_ins else None)
+    def tokenize(self, text: str, named: Sequence[Mention] | None = None) -> Tokens:
+        """Give the tokens that the network reads of a text; `named` where its `stance.names.mentions` are known."""
+        if not self.network.config.stand_ins:
+            return tokenize(text, self._tokenizer)
+        return tokenize(text, self._tokenizer, mentions(text) if named is None else named)
 
     def judge(
         self, articles: Iterable[tuple[Article, Sequence[tuple[Sequence[Span], Span | None, Span | None]]]]

@@ -52,7 +52,7 @@ _WORDS = frozenset(
     ["May", "April", "June", "Will", "Mark", "Grant", "Bill", "Rob", "Sue", "Drew", "Young", "Long", "Law"]
 )
 # Pronouns whose other form depends on what follows: chosen where they stand.
-PRONOUNS = frozenset(["he", "she", "He", "She", "him", "Him", "his", "His", "her", "Her", "hers", "Hers"])
+HE_OR_SHE = frozenset(["he", "she", "He", "She", "him", "Him", "his", "His", "her", "Her", "hers", "Hers"])
 # Countries that running text names with an article.
 _WITH_THE = frozenset(
     "United States|U.S.|US|United Kingdom|UK|Netherlands|Philippines|United Arab Emirates|UAE|Bahamas|Gambia|Maldives|"
@@ -113,7 +113,7 @@ def stand_ins(text: str, named: Sequence[Mention]) -> list[Edit]:
         words = dict.fromkeys(forms, _PARTIES[number % len(_PARTIES)]) | words
     given: dict[str, str] = {}
     family: dict[str, str] = {}
-    for first, last in people(named):
+    for first, last, _ in people(named):
         if first not in family:
             given.setdefault(first, _GIVEN[len(given) % len(_GIVEN)])
         if last not in given:
@@ -123,8 +123,8 @@ def stand_ins(text: str, named: Sequence[Mention]) -> list[Edit]:
     return substitutions(text, _of_one_gender(text) | dict.fromkeys(titles(text), _TITLE) | names | words)
 
 
-def people(named: Iterable[Mention]) -> list[tuple[str, str]]:
-    """Give the first and last word of the full names of people whose given name is known, in order."""
+def people(named: Iterable[Mention]) -> list[tuple[str, str, str]]:
+    """Give first and last word of the full names of people whose given name is known, and "f" or "m", in order."""
     taken = _forms_of_members()
     found = []
     names = dict.fromkeys(m.name for m in named if not m.name.isupper())
@@ -134,14 +134,10 @@ def people(named: Iterable[Mention]) -> list[tuple[str, str]]:
         parts = [part for part in name.split(" ") if part.strip(".") not in _SUFFIXES]
         if not 1 < len(parts) <= 4 or parts[-1] in taken or PLACES & set(name_words(name)):
             continue
-        if not {parts[0], parts[-1]} & _WORDS and gender_of(parts[0]) is not None:
-            found.append((parts[0], parts[-1]))
+        known = gender(parts[0]) or next((g for g, given in lists().given.items() if parts[0] in given), None)
+        if known is not None and not {parts[0], parts[-1]} & _WORDS:
+            found.append((parts[0], parts[-1], known))
     return found
-
-
-def gender_of(first: str) -> str | None:
-    """Tell "f" or "m" by a given name, or None where it is not known."""
-    return gender(first) or next((g for g, names in lists().given.items() if first in names), None)
 
 
 def titles(text: str) -> list[str]:
@@ -179,7 +175,7 @@ def substitutions(text: str, words: Mapping[str, str]) -> list[Edit]:
     edits = []
     for start, end in Phrases(words).find(text) if words else ():
         old = text[start:end]
-        new = _pronoun(old, text[end : end + 3]) if words[old] == old in PRONOUNS else words[old]
+        new = _pronoun(old, text[end : end + 3]) if words[old] == old in HE_OR_SHE else words[old]
         article = _ARTICLE.search(text, max(0, start - 5), start)
         lead = ""
         if article is not None and article[1]:
@@ -193,6 +189,11 @@ def substitutions(text: str, words: Mapping[str, str]) -> list[Edit]:
 def capitals(names: Mapping[str, str]) -> dict[str, str]:
     """Give names in capitals; only of who stands in the text otherwise too: a headline's verb is nobody."""
     return {old.upper(): new.upper() for old, new in names.items() if len(old) > 1}
+
+
+def both_cases(words: Mapping[str, str]) -> dict[str, str]:
+    """Give words of gender in lower case with a capital too; "Mrs" and "Miss", which only have one way, beside them."""
+    return {**words} | {old.capitalize(): new.capitalize() for old, new in words.items()} | {"Mrs": "Mr", "Miss": "Mr"}
 
 
 def spliced(text: str, edits: Iterable[Edit]) -> str:
@@ -239,13 +240,7 @@ def _members(table: tuple[Forms, ...]) -> tuple[Phrases, Mapping[str, list[int]]
 
 @functools.cache
 def _gendered() -> tuple[Phrases, Mapping[str, str]]:
-    pairs = {she: he for he, she in lists().genders.items()}
-    words = pairs | {old.capitalize(): new.capitalize() for old, new in pairs.items()}
-    words |= (
-        {"Mrs": "Mr", "Miss": "Mr"}
-        | dict.fromkeys(("him", "her", "hers"), "his")
-        | dict.fromkeys(("Him", "Her", "Hers"), "His")
-    )
+    words = both_cases({she: he for he, she in lists().genders.items()} | dict.fromkeys(("him", "her", "hers"), "his"))
     return Phrases(words), words
 
 

